@@ -1,0 +1,1 @@
+//! The cluster information base: lossless document, typed model, rules, schema upgrade, patches, ACLs.

@@ -1,0 +1,1 @@
+//! Totally ordered group messaging with extended virtual synchrony over unreliable datagrams.

@@ -1,0 +1,1 @@
+//! Fence devices, topology, and the cluster-wide fencing operation.

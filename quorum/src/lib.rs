@@ -1,0 +1,1 @@
+//! Who may act: votes, partitions, tie-breakers, and the election of the designated controller.
