@@ -1,0 +1,338 @@
+//! Actions, the relations between them, and the store that owns both.
+
+use super::ids::{ActionId, NodeId, ResourceId};
+use super::task::{Key, NameId, Task};
+use cib_model::Score;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
+
+/// Kinds of relation as bits (spec 30 §15.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Order(pub u32);
+
+macro_rules! order_bits {
+    ($($(#[$doc:meta])* $name:ident = $bit:expr;)*) => {
+        impl Order {
+            /// No bit: a disabled relation.
+            pub const NONE: Order = Order(0);
+            $($(#[$doc])* pub const $name: Order = Order(1 << $bit);)*
+
+            /// Names of the bits that are set, for explanations.
+            pub fn names(self) -> Vec<&'static str> {
+                let mut out = Vec::new();
+                $(if self.has(Order::$name) { out.push(stringify!($name)); })*
+                out
+            }
+        }
+    };
+}
+
+order_bits! {
+    /// Sequence only.
+    ORDER = 0;
+    /// First required makes then required.
+    FIRST_REQ = 1;
+    /// FIRST_REQ, restricted to the first's node.
+    SAME_NODE_FIRST_REQ = 2;
+    /// Stop and start of one resource.
+    RESTART = 3;
+    /// Then required acts on first, through first's variant.
+    THEN_REQ = 4;
+    /// Demote before stop.
+    PROMOTED_THEN_REQ = 5;
+    /// Counts towards a minimum.
+    MIN = 6;
+    /// Start of a container before a probe inside.
+    NESTED_PROBE = 7;
+    /// First unrunnable makes then unrunnable.
+    FIRST_BLOCKS = 8;
+    /// Live migration: then must be migratable.
+    NEEDS_MIGRATABLE_THEN = 9;
+    /// Live migration: degenerate to stop and start.
+    FALLBACK = 10;
+    /// Asymmetric mandatory ordering.
+    ASYM = 11;
+    /// First in the graph pulls then in.
+    FIRST_GRAPHS_THEN = 12;
+    /// Then in the graph pulls first in.
+    THEN_GRAPHS_FIRST = 13;
+    /// Applies only on one node.
+    SAME_NODE = 14;
+    /// Then required cancels first.
+    THEN_CANCELS_FIRST = 15;
+    /// Ignored while first is migratable.
+    IF_FIRST_UNMIGRATABLE = 16;
+    /// Utilization barrier.
+    LOAD = 17;
+    /// Anti-colocation.
+    REQ_SAME_NODE = 18;
+    /// Not at the same time.
+    SERIALIZE = 19;
+    /// Allowed although first is inside what then launches.
+    GUEST_OK = 20;
+}
+
+impl Order {
+    /// Has all bits of `other`.
+    pub fn has(self, other: Order) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Shares a bit with `other`.
+    pub fn intersects(self, other: Order) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Has no bit.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Has no bit outside `other`.
+    pub fn within(self, other: Order) -> bool {
+        self.0 & !other.0 == 0
+    }
+}
+
+impl BitOr for Order {
+    type Output = Order;
+    fn bitor(self, rhs: Order) -> Order {
+        Order(self.0 | rhs.0)
+    }
+}
+
+impl BitOrAssign for Order {
+    fn bitor_assign(&mut self, rhs: Order) {
+        self.0 |= rhs.0;
+    }
+}
+
+impl BitAnd for Order {
+    type Output = Order;
+    fn bitand(self, rhs: Order) -> Order {
+        Order(self.0 & rhs.0)
+    }
+}
+
+impl Not for Order {
+    type Output = Order;
+    fn not(self) -> Order {
+        Order(!self.0)
+    }
+}
+
+/// One entry of a before or after list.
+#[derive(Debug, Clone, Copy)]
+pub struct Relation {
+    /// The other action.
+    pub other: ActionId,
+    /// Kind; in before lists propagation changes it.
+    pub flags: Order,
+    /// Became a trigger of the graph.
+    pub in_graph: bool,
+}
+
+/// Attributes of an action (spec 30 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActionFlags {
+    /// Not needed.
+    pub optional: bool,
+    /// Can be executed.
+    pub runnable: bool,
+    /// Nobody executes it.
+    pub pseudo: bool,
+    /// Part of a live migration.
+    pub migratable: bool,
+    /// Goes into the graph though optional.
+    pub forced: bool,
+    /// Executed by the controller itself.
+    pub on_dc: bool,
+    /// Stop of a dangling migration source.
+    pub migration_abort: bool,
+    /// Recurring action with changed parameters.
+    pub reschedule: bool,
+}
+
+/// What must be true before an action may run (spec 30 §3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Needs {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Quorum.
+    Quorum,
+    /// Fencing of lost nodes.
+    Fencing,
+}
+
+/// An action.
+#[derive(Debug, Clone)]
+pub struct Action<'d> {
+    /// Identity among the resource's actions.
+    pub key: Key,
+    /// What it does; differs from the key's task for cancel and notify.
+    pub task: Task,
+    /// Whose.
+    pub resource: Option<ResourceId>,
+    /// Where.
+    pub node: Option<NodeId>,
+    /// Attributes.
+    pub flags: ActionFlags,
+    /// Needs of a start or promote.
+    pub needs: Needs,
+    /// Why, for people.
+    pub reason: Option<Cow<'d, str>>,
+    /// 0, or INFINITY on completions.
+    pub priority: Score,
+    /// Earlier actions, oldest entry first (walk in reverse for "newest first").
+    pub before: Vec<Relation>,
+    /// Later actions, oldest entry first.
+    pub after: Vec<Relation>,
+    /// For `one-or-more` barriers.
+    pub min_inputs: u32,
+    /// Meta set explicitly, overriding what the operation's definition gives (spec 30 §3.3); the
+    /// rest is derived from the definition when the graph is written.
+    pub meta: Vec<(Cow<'static, str>, Cow<'d, str>)>,
+    /// The task under which the operation's definition is looked up (a cancel that took over a
+    /// monitor keeps `Monitor`).
+    pub definition_task: Task,
+    /// Has no definition-derived meta at all (actions without resource).
+    pub bare: bool,
+    /// Already appended to the graph.
+    pub in_graph: bool,
+    /// Inputs were de-duplicated.
+    pub deduplicated: bool,
+}
+
+impl Action<'_> {
+    /// Not optional.
+    pub fn required(&self) -> bool {
+        !self.flags.optional
+    }
+
+    /// Explicit meta value.
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.meta.iter().find(|(n, _)| n == name).map(|(_, v)| &**v)
+    }
+}
+
+impl<'d> Action<'d> {
+    /// Sets an explicit meta value.
+    pub fn set_meta(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'d, str>>) {
+        let (name, value) = (name.into(), value.into());
+        match self.meta.iter_mut().find(|(n, _)| *n == name) {
+            Some(slot) => slot.1 = value,
+            None => self.meta.push((name, value)),
+        }
+    }
+}
+
+/// All actions of a run, in creation order; owns relations and look-ups.
+#[derive(Debug, Clone, Default)]
+pub struct Actions<'d> {
+    /// Actions by id.
+    pub list: Vec<Action<'d>>,
+    /// Per resource, its actions in creation order.
+    pub by_resource: Vec<Vec<ActionId>>,
+    /// Actions without resource, by key.
+    pub global: HashMap<Key, ActionId>,
+    /// Names that are no known tasks.
+    pub names: Vec<String>,
+    name_index: HashMap<String, NameId>,
+}
+
+impl<'d> Actions<'d> {
+    /// Interns a free name.
+    pub fn intern(&mut self, name: &str) -> NameId {
+        if let Some(id) = self.name_index.get(name) {
+            return *id;
+        }
+        let id = NameId(self.names.len() as u32);
+        self.names.push(name.to_owned());
+        self.name_index.insert(name.to_owned(), id);
+        id
+    }
+
+    /// A free name already known in this run.
+    pub fn known_name(&self, name: &str) -> Option<NameId> {
+        self.name_index.get(name).copied()
+    }
+
+    /// The task of that name, interning unknown ones.
+    pub fn task(&mut self, name: &str) -> Task {
+        Task::from_known_name(name).unwrap_or_else(|| Task::Other(self.intern(name)))
+    }
+
+    /// Name of a task.
+    pub fn task_name(&self, task: Task) -> &str {
+        match task {
+            Task::Other(id) => &self.names[id.0 as usize],
+            known => known.known_name().unwrap_or(""),
+        }
+    }
+
+    /// Ids in creation order.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = ActionId> + use<> {
+        (0..self.list.len()).map(ActionId::from)
+    }
+
+    /// Actions of a resource in creation order ("oldest first").
+    pub fn of(&self, resource: ResourceId) -> &[ActionId] {
+        self.by_resource.get(resource.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The **newest** action of a resource with this task; with a node, exactly on it
+    /// (spec 30 §3.2, last paragraph).
+    pub fn newest(&self, resource: ResourceId, task: Task, node: Option<NodeId>) -> Option<ActionId> {
+        self.of(resource).iter().rev().copied().find(|id| {
+            let a = &self[*id];
+            a.task == task && (node.is_none() || a.node == node)
+        })
+    }
+
+    /// The **oldest** action of a resource with this key; with a node, exactly on it.
+    pub fn oldest(&self, resource: ResourceId, key: Key, node: Option<NodeId>) -> Option<ActionId> {
+        self.of(resource).iter().copied().find(|id| {
+            let a = &self[*id];
+            a.key == key && (node.is_none() || a.node == node)
+        })
+    }
+
+    /// Relates `first` before `then` (spec 30 §15.1). False if nothing was added: no flags, the same
+    /// action twice, or a relation sharing a bit exists.
+    pub fn relate(&mut self, first: ActionId, then: ActionId, flags: Order) -> bool {
+        if flags.is_empty() || first == then {
+            return false;
+        }
+        let after = &self.list[first.index()].after;
+        let before = &self.list[then.index()].before;
+        // The after copies keep their flags for good, so they decide; the shorter list tells whether
+        // the pair is related at all.
+        let related = if after.len() <= before.len() {
+            after.iter().any(|r| r.other == then && r.flags.intersects(flags))
+        } else {
+            before.iter().any(|r| r.other == first)
+                && after.iter().any(|r| r.other == then && r.flags.intersects(flags))
+        };
+        if related {
+            return false;
+        }
+        self.list[first.index()].after.push(Relation { other: then, flags, in_graph: false });
+        self.list[then.index()].before.push(Relation { other: first, flags, in_graph: false });
+        true
+    }
+}
+
+impl<'d> std::ops::Index<ActionId> for Actions<'d> {
+    type Output = Action<'d>;
+    fn index(&self, id: ActionId) -> &Action<'d> {
+        &self.list[id.index()]
+    }
+}
+
+impl<'d> std::ops::IndexMut<ActionId> for Actions<'d> {
+    fn index_mut(&mut self, id: ActionId) -> &mut Action<'d> {
+        &mut self.list[id.index()]
+    }
+}

@@ -1,0 +1,524 @@
+//! The working model of one run: arenas of nodes, resources, constraints and actions.
+
+use super::action::Actions;
+use super::constraint::{Colocation, Deferred, Location, Ticket};
+use super::ids::{ColocationId, LocationId, NodeId, ResourceId, TicketId};
+use super::node::Node;
+use super::options::Options;
+use super::resource::{Definition, Resource, Variant};
+use super::role::Role;
+use super::trace::{Cause, Trace};
+use super::table::Entry;
+use cib_model::{DateTime, Document, Element, Score};
+use std::collections::{BTreeMap, HashMap};
+
+/// How bad a message is (spec 10 §0.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For the curious.
+    Info,
+    /// Worth a line.
+    Notice,
+    /// Configuration or processing warning.
+    Warning,
+    /// Configuration or processing error.
+    Error,
+}
+
+/// Something a person should read.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// How bad.
+    pub level: Level,
+    /// What.
+    pub text: String,
+}
+
+/// A failed operation for "Failed Resource Actions" (spec 11 §6.2).
+#[derive(Debug, Clone, Copy)]
+pub struct FailedOperation<'d> {
+    /// The history entry.
+    pub element: Element<'d>,
+    /// Where.
+    pub node: NodeId,
+    /// Whose.
+    pub resource: ResourceId,
+}
+
+/// One line of the score report (spec 20 §9), in order of emission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScoreLine {
+    /// `STAGE: RSC allocation score on NODE: SCORE`.
+    Allocation {
+        /// Which table.
+        stage: AssignStage,
+        /// Whose.
+        resource: Box<str>,
+        /// Where.
+        node: Box<str>,
+        /// How much.
+        score: Score,
+    },
+    /// `RSC promotion score on NODE: SCORE`.
+    Promotion {
+        /// Whose.
+        resource: Box<str>,
+        /// Where; none: inactive.
+        node: Option<Box<str>>,
+        /// How much.
+        score: Score,
+    },
+    /// `Original:`/`Remaining: NODE capacity: ...`.
+    Capacity {
+        /// `Original` or `Remaining`.
+        comment: &'static str,
+        /// Which node.
+        node: Box<str>,
+        /// Values.
+        values: Vec<(String, String)>,
+    },
+    /// `pcmk__assign_resource: RSC utilization on NODE: ...`.
+    Utilization {
+        /// Whose.
+        resource: Box<str>,
+        /// Where.
+        node: Box<str>,
+        /// Values.
+        values: Vec<(String, String)>,
+    },
+}
+
+/// Stage of a score line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssignStage {
+    /// A primitive was placed.
+    Primitive,
+    /// A group was placed.
+    Group,
+    /// A clone was placed.
+    Clone,
+    /// A bundle was placed.
+    Bundle,
+}
+
+impl AssignStage {
+    /// The literal prefix of score lines.
+    pub fn function(self) -> &'static str {
+        match self {
+            AssignStage::Primitive => "pcmk__primitive_assign",
+            AssignStage::Group => "pcmk__group_assign",
+            AssignStage::Clone => "pcmk__clone_assign",
+            AssignStage::Bundle => "pcmk__bundle_assign",
+        }
+    }
+}
+
+/// Caller's switches that reach the model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Switches {
+    /// Private parameters of the input may be masked (spec 40 §2.5).
+    pub sanitized: bool,
+    /// Collect score lines.
+    pub scores: bool,
+    /// Collect utilization lines.
+    pub utilization: bool,
+    /// Record score changes for explanations.
+    pub trace: bool,
+}
+
+/// The working model.
+#[derive(Debug)]
+pub struct Cluster<'d> {
+    /// The CIB.
+    pub document: &'d Document,
+    /// Elements made by discovery: implicit connections, bundle parts (spec 10 §8.2, §9b).
+    pub generated: &'d Document,
+    /// Caller's switches.
+    pub switches: Switches,
+    /// Evaluation time.
+    pub now: DateTime,
+    /// Cluster options.
+    pub options: Options,
+    /// Partition has quorum.
+    pub quorate: bool,
+    /// Unfencing is in use (spec 10 §5.2).
+    pub unfencing: bool,
+    /// A fence device (or watchdog) exists.
+    pub fence_device_exists: bool,
+    /// Nodes by id.
+    pub nodes: Vec<Node<'d>>,
+    /// Node order: natural order of names.
+    pub node_order: Vec<NodeId>,
+    /// The designated controller, if listed.
+    pub dc: Option<NodeId>,
+    /// Resources by id.
+    pub resources: Vec<Resource<'d>>,
+    /// Definitions by id.
+    pub definitions: Vec<Definition<'d>>,
+    /// Top-level resources in scheduling order.
+    pub order: Vec<ResourceId>,
+    /// Template id to users, in unpack order.
+    pub templates: BTreeMap<&'d str, Vec<Box<str>>>,
+    /// Tag id to member ids.
+    pub tags: BTreeMap<&'d str, Vec<&'d str>>,
+    /// Tickets, in order of first mention.
+    pub tickets: Vec<Ticket<'d>>,
+    /// Ticket index by id.
+    pub ticket_index: HashMap<&'d str, TicketId>,
+    /// Location constraints in order of creation.
+    pub locations: Vec<Location<'d>>,
+    /// Colocations in order of creation.
+    pub colocations: Vec<Colocation<'d>>,
+    /// Deferred relations in order of creation.
+    pub deferred: Vec<Deferred>,
+    /// Actions.
+    pub actions: Actions<'d>,
+    /// Failed operations.
+    pub failed_operations: Vec<FailedOperation<'d>>,
+    /// History checks of bundle connections put off until after placement (spec 30 §8.5).
+    pub deferred_checks: Vec<DeferredCheck<'d>>,
+    /// Score and utilization lines.
+    pub score_lines: Vec<ScoreLine>,
+    /// Messages.
+    pub messages: Vec<Message>,
+    /// Score trace.
+    pub trace: Trace,
+    /// The `rsc_defaults` element, if exactly one.
+    pub resource_defaults: Option<Element<'d>>,
+    /// The `op_defaults` element, if exactly one.
+    pub operation_defaults: Option<Element<'d>>,
+    /// Epoch at which the result may change by itself.
+    pub recheck_by: Option<i64>,
+    /// Counts for the summary header (spec 10 §9.10).
+    pub counts: Counts,
+}
+
+/// Instance counts for the summary header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Resource instances.
+    pub instances: u32,
+    /// Disabled ones.
+    pub disabled: u32,
+    /// Blocked ones.
+    pub blocked: u32,
+}
+
+/// A history check put off until addresses of bundle connections are known.
+#[derive(Debug, Clone, Copy)]
+pub struct DeferredCheck<'d> {
+    /// Connection.
+    pub resource: ResourceId,
+    /// Node of the history.
+    pub node: NodeId,
+    /// Entry.
+    pub element: Element<'d>,
+    /// Of an active resource (else: of a "last failure").
+    pub active: bool,
+}
+
+impl<'d> Cluster<'d> {
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node<'d> {
+        &self.nodes[id.index()]
+    }
+
+    /// A node, for changing it.
+    pub fn node_mut(&mut self, id: NodeId) -> &mut Node<'d> {
+        &mut self.nodes[id.index()]
+    }
+
+    /// A resource.
+    pub fn resource(&self, id: ResourceId) -> &Resource<'d> {
+        &self.resources[id.index()]
+    }
+
+    /// A resource, for changing it.
+    pub fn resource_mut(&mut self, id: ResourceId) -> &mut Resource<'d> {
+        &mut self.resources[id.index()]
+    }
+
+    /// A colocation.
+    pub fn colocation(&self, id: ColocationId) -> &Colocation<'d> {
+        &self.colocations[id.index()]
+    }
+
+    /// A location constraint.
+    pub fn location(&self, id: LocationId) -> &Location<'d> {
+        &self.locations[id.index()]
+    }
+
+    /// Epoch seconds of the evaluation time.
+    pub fn now_epoch(&self) -> i64 {
+        self.now.epoch()
+    }
+
+    /// Notes a message.
+    pub fn message(&mut self, level: Level, text: impl Into<String>) {
+        self.messages.push(Message { level, text: text.into() });
+    }
+
+    /// "Recheck by T" (spec 10 §1): keeps the earliest future epoch.
+    pub fn recheck(&mut self, epoch: i64) {
+        if epoch > self.now_epoch() && self.recheck_by.is_none_or(|by| epoch < by) {
+            self.recheck_by = Some(epoch);
+        }
+    }
+
+    /// End of the parent chain, stopping below a bundle (spec 10 §0).
+    pub fn top(&self, id: ResourceId) -> ResourceId {
+        let mut r = id;
+        while let Some(parent) = self.resource(r).parent {
+            if self.resource(parent).is_bundle() {
+                break;
+            }
+            r = parent;
+        }
+        r
+    }
+
+    /// End of the parent chain, bundles included.
+    pub fn outermost(&self, id: ResourceId) -> ResourceId {
+        let mut r = id;
+        while let Some(parent) = self.resource(r).parent {
+            r = parent;
+        }
+        r
+    }
+
+    /// Is `ancestor` on the parent chain of `id` (not `id` itself)?
+    pub fn is_ancestor(&self, ancestor: ResourceId, id: ResourceId) -> bool {
+        let mut r = id;
+        while let Some(parent) = self.resource(r).parent {
+            if parent == ancestor {
+                return true;
+            }
+            r = parent;
+        }
+        false
+    }
+
+    /// The bundle a resource is (in), if any.
+    pub fn bundle_of(&self, id: ResourceId) -> Option<ResourceId> {
+        let top = self.outermost(id);
+        self.resource(top).is_bundle().then_some(top)
+    }
+
+    /// Primitives at or below a resource, depth first in child order.
+    pub fn leaves(&self, id: ResourceId) -> Vec<ResourceId> {
+        let mut out = Vec::new();
+        self.collect_leaves(id, &mut out);
+        out
+    }
+
+    fn collect_leaves(&self, id: ResourceId, out: &mut Vec<ResourceId>) {
+        let r = self.resource(id);
+        if r.is_primitive() {
+            out.push(id);
+        }
+        for child in &r.children {
+            self.collect_leaves(*child, out);
+        }
+    }
+
+    /// Is the node a guest or bundle node (its connection has a launcher)?
+    pub fn is_guest(&self, node: NodeId) -> bool {
+        let n = self.node(node);
+        n.is_pacemaker_remote()
+            && n.connection.is_some_and(|c| self.resource(c).launcher.is_some())
+    }
+
+    /// Is the node a remote node (Pacemaker Remote without launcher)?
+    pub fn is_remote(&self, node: NodeId) -> bool {
+        self.node(node).is_pacemaker_remote() && !self.is_guest(node)
+    }
+
+    /// Is it the node of a bundle replica?
+    pub fn is_bundle_node(&self, node: NodeId) -> bool {
+        self.is_guest(node)
+            && self.node(node).connection.is_some_and(|c| self.bundle_of(c).is_some())
+    }
+
+    /// Looks a node up by id, then by name, letter case ignored (spec 10 §6.2).
+    pub fn find_node(&self, id: Option<&str>, name: Option<&str>) -> Option<NodeId> {
+        let by = |pick: &dyn Fn(&Node<'d>) -> bool| {
+            self.node_order.iter().copied().find(|n| pick(self.node(*n)))
+        };
+        id.and_then(|id| by(&|n| n.id.eq_ignore_ascii_case(id)))
+            .or_else(|| name.and_then(|name| by(&|n| n.name.eq_ignore_ascii_case(name))))
+    }
+
+    /// The one active node that stands for the resource's location (spec 20 §1.5).
+    pub fn current_node(&self, id: ResourceId) -> Option<NodeId> {
+        self.current_node_and_counts(id).0
+    }
+
+    /// Current node, number of active nodes, and number of those online and clean
+    /// (spec 30 §5.2).
+    pub fn current_node_and_counts(&self, id: ResourceId) -> (Option<NodeId>, usize, usize) {
+        let r = self.resource(id);
+        let mut union = Vec::new();
+        let (active, fencing): (&[NodeId], bool) = match &r.variant {
+            Variant::Bundle(b) => {
+                if let [only] = b.replicas.as_slice() {
+                    return self.current_node_and_counts(only.container);
+                }
+                let mut fencing = false;
+                for replica in &b.replicas {
+                    let c = self.resource(replica.container);
+                    fencing |= c.requires.fencing && !c.active_on.is_empty();
+                    for n in &c.active_on {
+                        if !union.contains(n) {
+                            union.push(*n);
+                        }
+                    }
+                }
+                (&union, fencing)
+            }
+            _ => (&r.active_on, r.requires.fencing),
+        };
+        let clean = |n: NodeId| self.node(n).online && !self.node(n).unclean;
+        let clean_count = active.iter().filter(|n| clean(**n)).count();
+        let chosen = match r.partial_migration_source {
+            Some(source) if active.contains(&source) => Some(source),
+            _ if fencing => active.first().copied(),
+            _ => active.iter().copied().find(|n| clean(*n)).or_else(|| active.first().copied()),
+        };
+        (chosen, active.len(), clean_count)
+    }
+
+    /// Adds a score in a resource's table, children first, making entries from the node's base
+    /// entry where there are none (spec 10 §9.9).
+    pub fn add_score(&mut self, id: ResourceId, node: NodeId, score: Score, cause: Cause) {
+        for i in 0..self.resource(id).children.len() {
+            let child = self.resource(id).children[i];
+            self.add_score(child, node, score, cause);
+        }
+        let base = self.base_entry(node);
+        let r = &mut self.resources[id.index()];
+        let before = r.table.get(node).map(|e| e.score);
+        let mut entry = r.table.get(node).copied().unwrap_or(base);
+        entry.score = entry.score + score;
+        r.table.insert(node, entry);
+        self.trace.note(id, node, before, entry.score, cause);
+    }
+
+    /// The same on every node in node order; with −INFINITY an assignment of `id` itself is dropped.
+    pub fn add_score_everywhere(&mut self, id: ResourceId, score: Score, cause: Cause) {
+        for i in 0..self.node_order.len() {
+            let node = self.node_order[i];
+            self.add_score(id, node, score, cause);
+        }
+        if score <= Score::NEG_INFINITY {
+            self.resource_mut(id).assigned = None;
+        }
+    }
+
+    /// A fresh table entry for a node: its base score and probe mode.
+    pub fn base_entry(&self, node: NodeId) -> Entry {
+        let n = self.node(node);
+        Entry { score: n.score, probe: n.probe, count: 0 }
+    }
+
+    /// Inserts a node in natural order of names, before equal names (spec 10 §6).
+    pub fn insert_node(&mut self, node: Node<'d>) -> NodeId {
+        let id = NodeId::from(self.nodes.len());
+        let at = self.node_order.partition_point(|n| {
+            natural_order(&self.node(*n).name, &node.name) == std::cmp::Ordering::Less
+        });
+        self.nodes.push(node);
+        self.node_order.insert(at, id);
+        id
+    }
+
+    /// Highest current role of a collective's parts, or a primitive's own; a group's is its
+    /// members' highest.
+    pub fn current_role_of(&self, id: ResourceId) -> Role {
+        let r = self.resource(id);
+        if r.is_primitive() {
+            return r.current_role;
+        }
+        r.children.iter().map(|c| self.current_role_of(*c)).max().unwrap_or(Role::Unknown)
+    }
+
+    /// Highest next role of a collective's parts, or a primitive's own.
+    pub fn next_role_of(&self, id: ResourceId) -> Role {
+        let r = self.resource(id);
+        if r.is_primitive() {
+            return r.next_role;
+        }
+        r.children.iter().map(|c| self.next_role_of(*c)).max().unwrap_or(Role::Unknown)
+    }
+
+    /// The node all assigned parts share, if they share one (spec 20 §1.5's "single assigned node").
+    pub fn assigned_node(&self, id: ResourceId) -> Option<NodeId> {
+        let r = self.resource(id);
+        if r.children.is_empty() {
+            return r.assigned.map(|a| a.node);
+        }
+        let mut found = None;
+        for leaf in self.leaves(id) {
+            if let Some(a) = self.resource(leaf).assigned {
+                match found {
+                    None => found = Some(a.node),
+                    Some(node) if node == a.node => {}
+                    Some(_) => return None,
+                }
+            }
+        }
+        found
+    }
+
+    /// Is the node available and its guest's launcher assigned to one node (spec 20 §1.4)?
+    pub fn available_guest_checked(&self, node: NodeId) -> bool {
+        if !self.node(node).available() {
+            return false;
+        }
+        if !self.is_guest(node) {
+            return true;
+        }
+        self.node(node)
+            .connection
+            .and_then(|c| self.resource(c).launcher)
+            .is_some_and(|l| self.assigned_node(l).is_some())
+    }
+}
+
+/// Natural order of node names (spec 10 §2.1): digit runs by value, then by length; other
+/// characters lower-cased; a prefix sorts first.
+pub fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
+    use std::cmp::Ordering;
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let (mut i, mut j) = (0, 0);
+    loop {
+        match (a.get(i), b.get(j)) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
+                let run = |s: &[u8], from: usize| {
+                    from + s[from..].iter().take_while(|c| c.is_ascii_digit()).count()
+                };
+                let (ei, ej) = (run(a, i), run(b, j));
+                let strip = |s: &[u8]| {
+                    let zeros = s.iter().take_while(|c| **c == b'0').count();
+                    s[zeros..].to_vec()
+                };
+                let (va, vb) = (strip(&a[i..ei]), strip(&b[j..ej]));
+                let by_value = va.len().cmp(&vb.len()).then_with(|| va.cmp(&vb));
+                let decided = by_value.then_with(|| (ei - i).cmp(&(ej - j)));
+                if decided != Ordering::Equal {
+                    return decided;
+                }
+                (i, j) = (ei, ej);
+            }
+            (Some(x), Some(y)) => {
+                let decided = x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase());
+                if decided != Ordering::Equal {
+                    return decided;
+                }
+                (i, j) = (i + 1, j + 1);
+            }
+        }
+    }
+}
