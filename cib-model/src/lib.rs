@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod date;
 pub mod document;
+pub mod scalar;
 
+pub use date::DateTime;
 pub use document::{Document, Element, ElementId, ParseError};
+pub use scalar::Score;
