@@ -4,7 +4,11 @@
 
 pub mod date;
 pub mod document;
+pub mod nvpair;
+pub mod rule;
 pub mod scalar;
+pub mod schema;
+pub mod validate;
 
 pub use date::DateTime;
 pub use document::{Document, Element, ElementId, ParseError};

@@ -16,8 +16,6 @@ pub use finding::{Finding, Problem};
 use crate::document::Document;
 use crate::schema::{Schema, SchemaSet};
 
-pub(crate) use value::is_name;
-
 /// The schemas to which `document` conforms, whatever schema it claims.
 pub fn conforming(document: &Document) -> SchemaSet {
     SchemaSet::ALL.without(run(document, SchemaSet::ALL, false).violated)

@@ -44,9 +44,7 @@ impl Value {
             Value::Boolean => everywhere(matches!(word, "true" | "false" | "1" | "0")),
             Value::Integer => everywhere(is_integer(word)),
             Value::NonNegative => everywhere(is_integer(word) && !is_negative(word)),
-            Value::Positive => {
-                everywhere(is_integer(word) && !is_negative(word) && !is_zero(word))
-            }
+            Value::Positive => everywhere(is_integer(word) && !is_negative(word) && !is_zero(word)),
             Value::OneToNine => {
                 let digits = word.strip_prefix('+').unwrap_or(word).trim_start_matches('0');
                 everywhere(digits.len() == 1 && digits.as_bytes()[0].is_ascii_digit())
@@ -62,9 +60,11 @@ impl Value {
                 .iter()
                 .find(|(known, _)| *known == word)
                 .map_or(SchemaSet::EMPTY, |&(_, schemas)| schemas),
-            Value::BySchema(types) => types.iter().fold(SchemaSet::EMPTY, |all, (schemas, value)| {
-                all.or(schemas.and(value.schemas(text)))
-            }),
+            Value::BySchema(types) => {
+                types.iter().fold(SchemaSet::EMPTY, |all, (schemas, value)| {
+                    all.or(schemas.and(value.schemas(text)))
+                })
+            }
         }
     }
 
@@ -171,11 +171,11 @@ mod tests {
         let role = Value::OneOf(&[("Started", SchemaSet::ALL), ("Promoted", LATE)]);
         assert_eq!(role.schemas("Promoted"), LATE);
         assert_eq!(role.accepted(SchemaSet::only(Schema::V1_0)), "Started");
-        let index = Value::BySchema(&[
+        static INDEX: Value = Value::BySchema(&[
             (SchemaSet::until(Schema::V3_10), &Value::Positive),
             (SchemaSet::since(Schema::V4_0), &Value::OneToNine),
         ]);
-        assert_eq!(index.schemas("12"), SchemaSet::until(Schema::V3_10));
-        assert_eq!(index.accepted(SchemaSet::only(Schema::V4_0)), "a whole number from 1 to 9");
+        assert_eq!(INDEX.schemas("12"), SchemaSet::until(Schema::V3_10));
+        assert_eq!(INDEX.accepted(SchemaSet::only(Schema::V4_0)), "a whole number from 1 to 9");
     }
 }

@@ -10,11 +10,7 @@ pub(super) static ALERTS: ElementRule =
 
 /// Until 2.9 the attribute sets had to come before the recipients.
 static ALERT: ElementRule = ElementRule {
-    attributes: &[
-        req("id", Value::Id),
-        req("path", Value::Text),
-        opt("description", Value::Text),
-    ],
+    attributes: &[req("id", Value::Id), req("path", Value::Text), opt("description", Value::Text)],
     children: &[
         many("meta_attributes", &ALERT_SET),
         many("instance_attributes", &ALERT_SET),
@@ -26,15 +22,8 @@ static ALERT: ElementRule = ElementRule {
 };
 
 static RECIPIENT: ElementRule = ElementRule {
-    attributes: &[
-        req("id", Value::Id),
-        req("value", Value::Text),
-        opt("description", Value::Text),
-    ],
-    children: &[
-        many("meta_attributes", &ALERT_SET),
-        many("instance_attributes", &ALERT_SET),
-    ],
+    attributes: &[req("id", Value::Id), req("value", Value::Text), opt("description", Value::Text)],
+    children: &[many("meta_attributes", &ALERT_SET), many("instance_attributes", &ALERT_SET)],
     ..ElementRule::EMPTY
 };
 
@@ -48,10 +37,8 @@ static SELECT: ElementRule = ElementRule {
     ..ElementRule::EMPTY
 };
 
-static SELECT_ATTRIBUTES: ElementRule = ElementRule {
-    children: &[many("attribute", &ATTRIBUTE)],
-    ..ElementRule::EMPTY
-};
+static SELECT_ATTRIBUTES: ElementRule =
+    ElementRule { children: &[many("attribute", &ATTRIBUTE)], ..ElementRule::EMPTY };
 
 static ATTRIBUTE: ElementRule = ElementRule {
     attributes: &[req("id", Value::Id), req("name", Value::Text)],

@@ -36,10 +36,7 @@ static LOCATION: ElementRule = ElementRule {
     choices: &[
         Choice(&[
             Alternative {
-                attributes: &[
-                    req("rsc", Value::IdRef),
-                    opt("role", ROLE).since(Schema::V1_2),
-                ],
+                attributes: &[req("rsc", Value::IdRef), opt("role", ROLE).since(Schema::V1_2)],
                 ..Alternative::NOTHING
             },
             Alternative {

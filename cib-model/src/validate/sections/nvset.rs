@@ -1,8 +1,6 @@
 //! Sets of name/value pairs, and the names each place no longer accepts.
 
-use super::super::grammar::{
-    Alternative, Ban, Choice, ElementRule, many, maybe, opt, req,
-};
+use super::super::grammar::{Alternative, Ban, Choice, ElementRule, many, maybe, opt, req};
 use super::super::value::Value;
 use super::rule::{LOCATION_RULE, OPTION_RULE, RESOURCE_RULE};
 use crate::schema::{Schema, SchemaSet};
@@ -53,7 +51,13 @@ nvset_grammar!(RSC_DEFAULTS_META, RSC_DEFAULT, OPTION_RULE, Schema::V3_0, RSC_DE
 nvset_grammar!(OP_DEFAULTS_META, OP_DEFAULT, OPTION_RULE, Schema::V3_0, OP_DEFAULT_BANS);
 nvset_grammar!(INSTANCE, PARAMETER, RESOURCE_RULE, Schema::V1_3, INSTANCE_BANS);
 nvset_grammar!(META, META_ATTRIBUTE, RESOURCE_RULE, Schema::V1_3, META_BANS);
-nvset_grammar!(COLLECTIVE_META, COLLECTIVE_ATTRIBUTE, RESOURCE_RULE, Schema::V1_3, RSC_DEFAULT_BANS);
+nvset_grammar!(
+    COLLECTIVE_META,
+    COLLECTIVE_ATTRIBUTE,
+    RESOURCE_RULE,
+    Schema::V1_3,
+    RSC_DEFAULT_BANS
+);
 nvset_grammar!(OP_INSTANCE, OP_PARAMETER, RESOURCE_RULE, Schema::V1_3, OP_INSTANCE_BANS);
 nvset_grammar!(OP_META, OP_META_ATTRIBUTE, RESOURCE_RULE, Schema::V1_3, OP_META_BANS);
 nvset_grammar!(PLAIN_SET, PLAIN_PAIR, RESOURCE_RULE, Schema::V1_3, &[]);
@@ -145,8 +149,5 @@ static OP_INSTANCE_BANS: &[Ban] = &[
     ban("timeout", ONLY_3_0),
 ];
 
-static OP_META_BANS: &[Ban] = &[
-    ban("requires", SERIES_3),
-    ban("can_fail", SERIES_4),
-    ban("role_after_failure", SERIES_4),
-];
+static OP_META_BANS: &[Ban] =
+    &[ban("requires", SERIES_3), ban("can_fail", SERIES_4), ban("role_after_failure", SERIES_4)];

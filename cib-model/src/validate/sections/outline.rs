@@ -1,8 +1,6 @@
 //! The outermost elements, fencing topology and tags.
 
-use super::super::grammar::{
-    Alternative, Choice, ElementRule, many, maybe, one, opt, req, some,
-};
+use super::super::grammar::{Alternative, Choice, ElementRule, many, maybe, one, opt, req, some};
 use super::super::value::Value;
 use super::access::ACLS;
 use super::alerts::ALERTS;
@@ -31,10 +29,7 @@ pub(in super::super) static CIB: ElementRule = ElementRule {
         opt("remote-tls-port", Value::NonNegative),
         opt("remote-clear-port", Value::NonNegative),
     ],
-    children: &[
-        one("configuration", &CONFIGURATION),
-        maybe("status", &STATUS).rank(1),
-    ],
+    children: &[one("configuration", &CONFIGURATION), maybe("status", &STATUS).rank(1)],
     ordered: SchemaSet::ALL,
     ..ElementRule::EMPTY
 };
@@ -62,20 +57,14 @@ static CRM_CONFIG: ElementRule = ElementRule {
     ..ElementRule::EMPTY
 };
 
-static RSC_DEFAULTS: ElementRule = ElementRule {
-    children: &[many("meta_attributes", &RSC_DEFAULTS_META)],
-    ..ElementRule::EMPTY
-};
+static RSC_DEFAULTS: ElementRule =
+    ElementRule { children: &[many("meta_attributes", &RSC_DEFAULTS_META)], ..ElementRule::EMPTY };
 
-static OP_DEFAULTS: ElementRule = ElementRule {
-    children: &[many("meta_attributes", &OP_DEFAULTS_META)],
-    ..ElementRule::EMPTY
-};
+static OP_DEFAULTS: ElementRule =
+    ElementRule { children: &[many("meta_attributes", &OP_DEFAULTS_META)], ..ElementRule::EMPTY };
 
-static FENCING_TOPOLOGY: ElementRule = ElementRule {
-    children: &[many("fencing-level", &FENCING_LEVEL)],
-    ..ElementRule::EMPTY
-};
+static FENCING_TOPOLOGY: ElementRule =
+    ElementRule { children: &[many("fencing-level", &FENCING_LEVEL)], ..ElementRule::EMPTY };
 
 static FENCING_LEVEL: ElementRule = ElementRule {
     attributes: &[
@@ -101,8 +90,7 @@ static FENCING_LEVEL: ElementRule = ElementRule {
     ..ElementRule::EMPTY
 };
 
-static TAGS: ElementRule =
-    ElementRule { children: &[many("tag", &TAG)], ..ElementRule::EMPTY };
+static TAGS: ElementRule = ElementRule { children: &[many("tag", &TAG)], ..ElementRule::EMPTY };
 
 static TAG: ElementRule = ElementRule {
     attributes: &[req("id", Value::Id)],

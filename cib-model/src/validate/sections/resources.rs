@@ -161,10 +161,7 @@ static GROUP: ElementRule = ElementRule {
 
 static CLONE: ElementRule = ElementRule {
     attributes: &[req("id", Value::Id), opt("description", Value::Text)],
-    children: &[
-        many("instance_attributes", &PLAIN_SET),
-        many("meta_attributes", &COLLECTIVE_META),
-    ],
+    children: &[many("instance_attributes", &PLAIN_SET), many("meta_attributes", &COLLECTIVE_META)],
     choices: &[Choice(&[
         Alternative { children: &[one("primitive", &PRIMITIVE)], ..Alternative::NOTHING },
         Alternative { children: &[one("group", &GROUP)], ..Alternative::NOTHING },

@@ -3,7 +3,7 @@
 //! What a condition may use came to the places where rules stand in different versions; hence one
 //! grammar per place, made from one pattern.
 
-use super::super::grammar::{Alternative, Choice, ElementRule, When, many, one, maybe, opt, req};
+use super::super::grammar::{Alternative, Choice, ElementRule, When, many, maybe, one, opt, req};
 use super::super::value::Value;
 use super::ALWAYS;
 use crate::schema::{Schema, SchemaSet};
@@ -15,7 +15,10 @@ macro_rules! rule_grammar {
         pub(super) static $rule: ElementRule = ElementRule {
             choices: &[
                 Choice(&[
-                    Alternative { attributes: &[req("id-ref", Value::IdRef)], ..Alternative::NOTHING },
+                    Alternative {
+                        attributes: &[req("id-ref", Value::IdRef)],
+                        ..Alternative::NOTHING
+                    },
                     Alternative {
                         attributes: &[
                             req("id", Value::Id),
@@ -36,9 +39,15 @@ macro_rules! rule_grammar {
                     },
                 ]),
                 Choice(&[
-                    Alternative { attributes: &[req("id-ref", Value::IdRef)], ..Alternative::NOTHING },
+                    Alternative {
+                        attributes: &[req("id-ref", Value::IdRef)],
+                        ..Alternative::NOTHING
+                    },
                     Alternative { schemas: SchemaSet::since(Schema::V3_9), ..Alternative::NOTHING },
-                    Alternative { attributes: &[req("score", Value::Score)], ..Alternative::NOTHING },
+                    Alternative {
+                        attributes: &[req("score", Value::Score)],
+                        ..Alternative::NOTHING
+                    },
                     Alternative {
                         attributes: &[req("score-attribute", Value::Text)],
                         ..Alternative::NOTHING
