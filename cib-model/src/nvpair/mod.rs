@@ -27,6 +27,7 @@ mod values;
 
 pub use values::NameValues;
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use thiserror::Error;
@@ -89,7 +90,7 @@ impl<'d> Blocks<'d> {
             }
         }
         elements.reverse();
-        elements.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        elements.sort_by_key(|&(is_first, score, _)| Reverse((is_first, score)));
         for (_, _, element) in elements {
             read.add_block(element, references, now);
         }

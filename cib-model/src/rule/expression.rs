@@ -77,7 +77,7 @@ impl<'d> Expression<'d> {
 
     pub(super) fn evaluate(&self, input: &RuleInput<'_>) -> Outcome {
         let name = expand_submatches(self.attribute, input.submatches);
-        let actual = input.node_attributes.and_then(|attributes| attributes(&name));
+        let actual = input.node_attributes.and_then(|attributes| attributes.value(&name));
         let (operator, value, source, as_type) = match self.test {
             Test::Defined => return Outcome::when(actual.is_some()),
             Test::NotDefined => return Outcome::when(actual.is_none()),
@@ -87,8 +87,8 @@ impl<'d> Expression<'d> {
         };
         let reference = match source {
             Source::Literal => Some(value),
-            Source::Parameter => input.parameters.and_then(|parameters| parameters(value)),
-            Source::MetaAttribute => input.meta_attributes.and_then(|meta| meta(value)),
+            Source::Parameter => input.parameters.and_then(|parameters| parameters.value(value)),
+            Source::MetaAttribute => input.meta_attributes.and_then(|meta| meta.value(value)),
         };
         let order = match (actual, reference) {
             (Some(actual), Some(reference)) => {

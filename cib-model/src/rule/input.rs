@@ -1,11 +1,35 @@
 //! What a rule can see.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
 
 use crate::date::DateTime;
+use crate::nvpair::NameValues;
 
-/// Finds a value by name.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
+/// A table in which a rule looks up values by name.
+pub trait Lookup {
+    /// The value of a name, if it has one.
+    fn value(&self, name: &str) -> Option<&str>;
+}
+
+impl Lookup for NameValues<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+}
+
+impl<K: Borrow<str> + Ord, V: AsRef<str>> Lookup for BTreeMap<K, V> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.get(name).map(AsRef::as_ref)
+    }
+}
+
+/// Pairs of name and value; the first of a name counts.
+impl<const N: usize> Lookup for [(&str, &str); N] {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    }
+}
 
 /// The matched groups of the pattern that selected a resource, `%0` first; a group that took no part
 /// is `None`.
@@ -18,11 +42,11 @@ pub struct RuleInput<'a> {
     /// The current time; calendar fields are taken in its own offset.
     pub now: DateTime,
     /// Node attributes, the `#…` ones included.
-    pub node_attributes: Option<Lookup<'a>>,
+    pub node_attributes: Option<&'a dyn Lookup>,
     /// Resource parameters (`value-source="param"`).
-    pub parameters: Option<Lookup<'a>>,
+    pub parameters: Option<&'a dyn Lookup>,
     /// Resource meta-attributes (`value-source="meta"`).
-    pub meta_attributes: Option<Lookup<'a>>,
+    pub meta_attributes: Option<&'a dyn Lookup>,
     /// The resource agent.
     pub resource: Option<ResourceInput<'a>>,
     /// The operation.

@@ -17,7 +17,7 @@
 //! let now = DateTime::from_epoch(1_700_000_000, 0);
 //! let rule = Rule::read(document.root(), &references, now)?;
 //!
-//! let attributes = |name: &str| (name == "kind").then_some("disk");
+//! let attributes = [("kind", "disk")];
 //! let input = RuleInput { node_attributes: Some(&attributes), ..RuleInput::at(now) };
 //! let mut next_change = NextChange::default();
 //! assert!(rule.passes(&input, &mut next_change));

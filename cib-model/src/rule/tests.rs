@@ -8,14 +8,8 @@ fn now() -> DateTime {
 }
 
 /// Attributes every test node has.
-fn node(name: &str) -> Option<&'static str> {
-    let table = [("n", "5"), ("f", "1.9"), ("s", "Abc"), ("v", "1.10.1"), ("e", ""), ("a-b", "x")];
-    table.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
-}
-
-fn parameters(name: &str) -> Option<&'static str> {
-    (name == "p").then_some("5")
-}
+const NODE: [(&str, &str); 6] =
+    [("n", "5"), ("f", "1.9"), ("s", "Abc"), ("v", "1.10.1"), ("e", ""), ("a-b", "x")];
 
 fn passes_in(document: &str, input: &RuleInput<'_>) -> (Result<bool, String>, Option<i64>) {
     let document = Document::parse(document).unwrap();
@@ -33,8 +27,8 @@ fn passes(conditions: &str, input: &RuleInput<'_>) -> bool {
 #[test]
 fn expressions_compare_node_attributes() {
     let input = RuleInput {
-        node_attributes: Some(&node),
-        parameters: Some(&parameters),
+        node_attributes: Some(&NODE),
+        parameters: Some(&[("p", "5")]),
         ..RuleInput::at(now())
     };
     for (expression, expected) in [
@@ -92,7 +86,7 @@ fn submatches_are_put_into_attribute_names() {
         assert_eq!(expand_submatches(name, submatches), expected, "{name}");
     }
     let input = RuleInput {
-        node_attributes: Some(&node),
+        node_attributes: Some(&NODE),
         submatches: Some(&groups),
         ..RuleInput::at(now())
     };
