@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod date;
+pub mod digest;
 pub mod document;
 pub mod nvpair;
 pub mod rule;

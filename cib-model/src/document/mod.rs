@@ -38,6 +38,8 @@ pub use error::{ParseError, ParseErrorKind};
 pub use guard::ParseLimits;
 pub use references::{IdIndex, ReferenceError, References};
 
+pub(crate) use write::escape_attribute;
+
 use names::{NameId, Names};
 
 /// Names a node (an element, a comment or a CDATA section) within its document.
