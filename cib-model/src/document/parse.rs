@@ -34,7 +34,7 @@ impl Document {
         let options = roxmltree::ParsingOptions { nodes_limit: limits.nodes, ..Default::default() };
         let tree = roxmltree::Document::parse_with_options(text, options)
             .map_err(|error| translate(text, error, limits))?;
-        Builder::new(text, &tree).build(&tree, limits)
+        Builder::new(text).build(&tree, limits)
     }
 }
 
@@ -55,13 +55,12 @@ struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    fn new(source: &'t str, tree: &roxmltree::Document<'t>) -> Builder<'t> {
-        let tags = tree.root().last_child().map_or(0, |_| source.len() / 64);
+    fn new(source: &'t str) -> Builder<'t> {
         Builder {
             source,
             document: Document {
                 text: source.to_owned(),
-                nodes: Vec::with_capacity(tags),
+                nodes: Vec::with_capacity(source.len() / 64),
                 attributes: Vec::with_capacity(source.len() / 32),
                 names: Names::default(),
                 root: 0,
@@ -129,11 +128,14 @@ impl<'t> Builder<'t> {
         }
         let start = self.document.attributes.len() as u32;
         let (guess_start, guess_len) = self.last_attributes[name.0 as usize];
+        // Only prefixes, which are dropped, can make names equal.
+        let mut prefixed = false;
         for (index, attribute) in node.attributes().enumerate() {
             let guess = (index < guess_len as usize)
                 .then(|| self.document.attributes[guess_start as usize + index].name);
             let attribute_name = self.document.names.intern_guessing(attribute.name(), guess);
-            if attribute.namespace().is_some() && self.repeats(start, attribute_name) {
+            prefixed |= attribute.namespace().is_some();
+            if prefixed && self.repeats(start, attribute_name) {
                 continue;
             }
             let (value_start, len) = match attribute.value_storage() {
@@ -281,6 +283,7 @@ fn translate(text: &str, error: roxmltree::Error, limits: &ParseLimits) -> Parse
         E::InvalidName(_) => ParseErrorKind::InvalidName,
         E::InvalidComment(_) => ParseErrorKind::InvalidComment,
         E::InvalidCharacterData(_) => ParseErrorKind::InvalidText,
+        E::InvalidChar(b'"' | b'\'', b'<', _) => ParseErrorKind::UnescapedLessThan,
         E::InvalidChar(expected, found, _) => ParseErrorKind::Unexpected {
             found: found as char,
             expected: format!("'{}'", expected as char),
