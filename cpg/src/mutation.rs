@@ -1,0 +1,43 @@
+//! Planted protocol mistakes. They exist so that the simulation can show that it would find them;
+//! without the feature `mutations` no mistake can be switched on.
+
+/// A mistake to plant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// The transitional configuration is not delivered.
+    SkipTransitional,
+    /// A requested packet is struck off the token's list without being sent.
+    ForgetRetransmit,
+    /// Safe messages are delivered as agreed.
+    SafeAtOnce,
+    /// Packets are released when one visit of the token shows them as received.
+    ReleaseEarly,
+    /// Recovery installs the ring without waiting for the others.
+    InstallEarly,
+    /// After a gap, old-ring packets of nodes that stayed behind are delivered too.
+    DeliverPastGap,
+    /// The representative re-uses the sequence of the ring before.
+    ReuseRingSequence,
+    /// An old token is accepted again.
+    AcceptOldToken,
+    /// Join lists of an aborted synchronisation are kept.
+    KeepJoinLists,
+    /// A packet missing in recovery is not re-originated by its holder.
+    ForgetRecovery,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Mutation; 10] = [
+        Mutation::SkipTransitional,
+        Mutation::ForgetRetransmit,
+        Mutation::SafeAtOnce,
+        Mutation::ReleaseEarly,
+        Mutation::InstallEarly,
+        Mutation::DeliverPastGap,
+        Mutation::ReuseRingSequence,
+        Mutation::AcceptOldToken,
+        Mutation::KeepJoinLists,
+        Mutation::ForgetRecovery,
+    ];
+}

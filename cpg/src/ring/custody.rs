@@ -1,0 +1,102 @@
+//! The timers around the token: its loss, and sending it again (spec 70 §4.6).
+
+use crate::environment::Environment;
+use crate::identity::NodeId;
+use crate::time::{Time, due, earliest};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Shortest wait before the token is sent again.
+const QUICKEST_RETRANSMIT: Duration = Duration::from_millis(4);
+
+/// The node's responsibility for the token it passed on last.
+#[derive(Debug)]
+pub(crate) struct Custody {
+    received: Time,
+    loss: Time,
+    saved: Option<(NodeId, Bytes)>,
+    again: Option<Time>,
+    wait: Duration,
+    rotation: Duration,
+}
+
+impl Custody {
+    pub(crate) fn new(env: &Environment, now: Time) -> Custody {
+        let timing = &env.configuration.timing;
+        Custody {
+            received: now,
+            loss: now + timing.token,
+            saved: None,
+            again: None,
+            wait: timing.token_retransmit,
+            rotation: QUICKEST_RETRANSMIT,
+        }
+    }
+
+    /// A token was accepted.
+    pub(crate) fn received(&mut self, env: &mut Environment, now: Time) {
+        let passed = now.since(self.received);
+        if passed < env.configuration.timing.hold / 2 {
+            self.rotation = (self.rotation * 7 + passed) / 8; // holding says nothing about speed
+        }
+        env.statistics.mtt_rx_token = self.rotation;
+        self.received = now;
+        self.loss = now + env.configuration.timing.token;
+        self.again = None;
+        self.saved = None;
+    }
+
+    /// The token was passed on. `patient` when the ring may be idle and its representative holding.
+    pub(crate) fn passed(
+        &mut self,
+        env: &Environment,
+        now: Time,
+        to: NodeId,
+        token: Bytes,
+        patient: bool,
+    ) {
+        let longest = env.configuration.timing.token_retransmit;
+        self.wait = if patient {
+            longest
+        } else {
+            (self.rotation * 8).clamp(QUICKEST_RETRANSMIT.min(longest), longest)
+        };
+        self.saved = Some((to, token));
+        self.again = Some(now + self.wait);
+    }
+
+    /// Sends the token again when it is time to.
+    pub(crate) fn retransmit_if_due(&mut self, env: &mut Environment, now: Time) {
+        if !due(self.again, now) {
+            return;
+        }
+        let Some((to, token)) = self.saved.clone() else { return };
+        env.statistics.token_retransmits += 1;
+        env.send_encoded(to, token);
+        self.wait = (self.wait * 2).min(env.configuration.timing.token_retransmit);
+        self.again = Some(now + self.wait);
+    }
+
+    pub(crate) fn is_lost(&self, now: Time) -> bool {
+        self.loss <= now
+    }
+
+    /// How long ago a token was accepted.
+    pub(crate) fn since_received(&self, now: Time) -> Duration {
+        now.since(self.received)
+    }
+
+    /// Brings the loss forward: there is evidence that a member died.
+    pub(crate) fn hasten_loss(&mut self, env: &Environment) {
+        self.loss = self.loss.min(self.received + env.configuration.timing.token / 2);
+    }
+
+    /// The node itself holds the token: it cannot be lost meanwhile.
+    pub(crate) fn keep(&mut self, env: &Environment, now: Time) {
+        self.loss = now + env.configuration.timing.token;
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Time> {
+        earliest(Some(self.loss), self.again)
+    }
+}
