@@ -7,3 +7,5 @@ mod input;
 mod model;
 mod ordering;
 mod placement;
+mod schedule;
+pub mod transition;

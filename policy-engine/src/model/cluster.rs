@@ -173,6 +173,8 @@ pub struct Cluster<'d> {
     pub deferred: Vec<Deferred>,
     /// Actions.
     pub actions: Actions<'d>,
+    /// Notification pseudo-actions by clone (spec 30 §11).
+    pub notifications: BTreeMap<ResourceId, crate::actions::notify::Notifications>,
     /// Failed operations.
     pub failed_operations: Vec<FailedOperation<'d>>,
     /// History checks of bundle connections put off until after placement (spec 30 §8.5).
@@ -191,6 +193,10 @@ pub struct Cluster<'d> {
     pub recheck_by: Option<i64>,
     /// Counts for the summary header (spec 10 §9.10).
     pub counts: Counts,
+    /// What reading history leaves for later stages.
+    pub history: crate::history::Memory,
+    /// Values of colocation attributes as small numbers.
+    pub attribute_classes: crate::placement::AttributeClasses,
 }
 
 /// Instance counts for the summary header.

@@ -7,6 +7,7 @@ pub mod action;
 pub mod cluster;
 pub mod constraint;
 pub mod ids;
+pub mod merge_sort;
 pub mod node;
 pub mod options;
 pub mod resource;

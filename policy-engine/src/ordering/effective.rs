@@ -1,0 +1,138 @@
+//! What an action of a collective amounts to, judged by its children (spec 30 §4).
+
+use crate::model::cluster::Cluster;
+use crate::model::ids::{ActionId, NodeId, ResourceId};
+use crate::model::resource::Variant;
+use crate::model::task::{Key, Task};
+
+/// The attributes that orderings look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effective {
+    /// Not needed.
+    pub optional: bool,
+    /// Can be executed.
+    pub runnable: bool,
+    /// Part of a live migration.
+    pub migratable: bool,
+}
+
+/// Effective attributes, optionally for one node only. Writes "required" and "not runnable" back into
+/// the actions of collectives.
+pub fn effective(cluster: &mut Cluster<'_>, id: ActionId, node: Option<NodeId>) -> Effective {
+    let Some(r) = cluster.actions[id].resource else {
+        return stored(cluster, id);
+    };
+    match &cluster.resource(r).variant {
+        Variant::Primitive => stored(cluster, id),
+        Variant::Group(_) => of_group(cluster, id, r, node),
+        Variant::Clone(_) | Variant::Bundle(_) => of_instances(cluster, id, r, node),
+    }
+}
+
+/// As an ordering sees it from the other action's node.
+pub fn seen_from(cluster: &mut Cluster<'_>, id: ActionId, node: Option<NodeId>) -> Effective {
+    let clone = cluster.actions[id].resource.is_some_and(|r| cluster.resource(r).is_clone());
+    let whole = effective(cluster, id, None);
+    if !clone || node.is_none() {
+        return whole;
+    }
+    let mut there = effective(cluster, id, node);
+    there.runnable |= whole.runnable;
+    there
+}
+
+fn stored(cluster: &Cluster<'_>, id: ActionId) -> Effective {
+    let f = cluster.actions[id].flags;
+    Effective { optional: f.optional, runnable: f.runnable, migratable: f.migratable }
+}
+
+/// The task of a child that corresponds to a collective's task.
+pub fn child_task(cluster: &Cluster<'_>, child: ResourceId, task: Task) -> Task {
+    if cluster.resource(child).is_primitive() { task.plain() } else { task }
+}
+
+/// The task a collective's action stands for; a notification stands for what it tells of.
+pub fn collective_task(cluster: &Cluster<'_>, id: ActionId) -> Task {
+    match cluster.actions[id].key {
+        Key::Notify { task, .. } => task,
+        _ => cluster.actions[id].task,
+    }
+}
+
+fn of_group(
+    cluster: &mut Cluster<'_>,
+    id: ActionId,
+    r: ResourceId,
+    node: Option<NodeId>,
+) -> Effective {
+    let mut out = Effective { optional: true, runnable: true, migratable: false };
+    let task = cluster.actions[id].task;
+    for i in 0..cluster.resource(r).children.len() {
+        let member = cluster.resource(r).children[i];
+        let member_task = child_task(cluster, member, task);
+        match cluster.actions.newest(member, member_task, node) {
+            Some(found) => {
+                let flags = effective(cluster, found, node);
+                if !flags.optional {
+                    out.optional = false;
+                    cluster.actions[id].flags.optional = false;
+                }
+                if member_task != task && !flags.runnable {
+                    out.runnable = false;
+                    cluster.actions[id].flags.runnable = false;
+                }
+            }
+            None => {
+                if !matches!(member_task, Task::Stop | Task::Demote) {
+                    out.runnable = false;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Children whose actions a collective's task stands for (containers or inner instances of a
+/// bundle).
+pub fn instances_for(cluster: &Cluster<'_>, r: ResourceId, task: Task) -> Vec<ResourceId> {
+    match &cluster.resource(r).variant {
+        Variant::Bundle(bundle) => match task.plain() {
+            Task::Start | Task::Stop => bundle.replicas.iter().map(|p| p.container).collect(),
+            _ => bundle.inner.map(|k| cluster.resource(k).children.clone()).unwrap_or_default(),
+        },
+        _ => cluster.resource(r).children.clone(),
+    }
+}
+
+fn of_instances(
+    cluster: &mut Cluster<'_>,
+    id: ActionId,
+    r: ResourceId,
+    node: Option<NodeId>,
+) -> Effective {
+    let mut out = Effective { optional: true, runnable: true, migratable: false };
+    let own = cluster.actions[id].task;
+    let task = collective_task(cluster, id);
+    let by_task = if matches!(own, Task::Notify | Task::Notified) { own } else { task };
+    let mut any_runnable = false;
+    for child in instances_for(cluster, r, by_task) {
+        let wanted = child_task(cluster, child, task);
+        let at = node.filter(|_| cluster.resource(child).is_primitive());
+        let Some(found) = cluster.actions.newest(child, wanted, at) else {
+            continue;
+        };
+        let flags = effective(cluster, found, None);
+        if !flags.optional {
+            out.optional = false;
+            cluster.actions[id].flags.optional = false;
+        }
+        any_runnable |= flags.runnable;
+    }
+    if !any_runnable {
+        out.runnable = false;
+        if node.is_none() {
+            cluster.actions[id].flags.runnable = false;
+        }
+    }
+    out
+}
