@@ -1,1 +1,12 @@
-//! Who may act: votes, partitions, tie-breakers, and the election of the designated controller.
+//! Who may act.
+
+pub mod device;
+pub mod election;
+pub mod id;
+pub mod mutation;
+pub mod notice;
+pub mod options;
+pub mod status;
+pub mod store;
+pub mod votes;
+pub mod wire;

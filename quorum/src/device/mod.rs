@@ -1,0 +1,98 @@
+//! The quorum device: an arbiter at a third place whose votes tip the balance.
+//!
+//! [`QuorumDevice`] is what the votes layer's driver needs of one. [`LocalDevice`] asks an
+//! [`Arbiter`] in the same process: for embedding, for simulation, and as the model of what a
+//! networked one does.
+
+mod arbiter;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use arbiter::{Algorithm, Answer, Arbiter, Heuristics, Sighting};
+
+use crate::id::{NodeId, RingId};
+use crate::votes::DeviceRequest;
+
+/// A quorum device as one node sees it. Like the votes machine it does no I/O of its own: the
+/// driver tells it of rings and time, and feeds what [`poll`](QuorumDevice::poll) gives into the
+/// votes machine.
+pub trait QuorumDevice {
+    /// Name to register.
+    fn name(&self) -> &str;
+
+    /// A ring is being synchronised ([`Output::Synchronising`](crate::votes::Output)).
+    fn synchronising(&mut self, now: Duration, ring: RingId, members: &[NodeId]);
+
+    /// The next poll due, if any. To be asked after `synchronising` and at
+    /// [`poll_timeout`](QuorumDevice::poll_timeout).
+    fn poll(&mut self, now: Duration) -> Option<DeviceRequest>;
+
+    /// When `poll` is next worth asking.
+    fn poll_timeout(&self) -> Option<Duration>;
+}
+
+/// A device whose arbiter lives in the same process.
+#[derive(Clone, Debug)]
+pub struct LocalDevice {
+    me: NodeId,
+    name: String,
+    interval: Duration,
+    arbiter: Arc<Mutex<Arbiter>>,
+    ring: Option<RingId>,
+    answer: Option<Answer>,
+    next: Option<Duration>,
+}
+
+impl LocalDevice {
+    /// The device of node `me`. It polls every `interval`, which should be half the device's
+    /// timeout or less.
+    #[must_use]
+    pub fn new(me: NodeId, name: &str, interval: Duration, arbiter: Arc<Mutex<Arbiter>>) -> Self {
+        Self { me, name: name.to_owned(), interval, arbiter, ring: None, answer: None, next: None }
+    }
+
+    fn refresh(&mut self) {
+        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = arbiter.answer(self.me) {
+            self.answer = Some(answer);
+            self.next = None;
+        }
+    }
+}
+
+impl QuorumDevice for LocalDevice {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn synchronising(&mut self, now: Duration, ring: RingId, members: &[NodeId]) {
+        let sighting =
+            Sighting { ring, members: members.to_vec(), heuristics: Heuristics::Disabled };
+        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+        arbiter.report(self.me, sighting);
+        drop(arbiter);
+        self.ring = Some(ring);
+        self.answer = None;
+        self.next = Some(now);
+    }
+
+    fn poll(&mut self, now: Duration) -> Option<DeviceRequest> {
+        self.refresh();
+        let answer = self.answer.filter(|answer| Some(answer.ring) == self.ring);
+        if self.next.is_some_and(|at| at > now) {
+            return None;
+        }
+        self.next = Some(now + self.interval);
+        let Answer { ring, cast } = answer?;
+        if !cast {
+            let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+            arbiter.confirm(self.me, ring);
+        }
+        Some(DeviceRequest::Poll { name: self.name.clone(), cast, ring })
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.next
+    }
+}

@@ -1,0 +1,146 @@
+//! Single rules of counting; whole elections are in the simulation.
+
+use super::*;
+
+const NOW: Duration = Duration::from_secs(100);
+const CPU: Duration = Duration::from_secs(5);
+
+fn id(n: u32) -> NodeId {
+    NodeId::new(n).unwrap()
+}
+
+fn version(text: &str) -> FeatureSet {
+    text.parse().unwrap()
+}
+
+fn election() -> Election {
+    let me = Candidate {
+        id: id(1),
+        name: "b".into(),
+        version: version("3.2"),
+        timeout: DEFAULT_TIMEOUT,
+    };
+    let mut election = Election::new(me);
+    for n in [1, 2, 3] {
+        feed(&mut election, NOW, Input::Joined(id(n)));
+    }
+    election
+}
+
+fn feed(election: &mut Election, now: Duration, input: Input) -> Vec<Output> {
+    election.handle(now, CPU, input).unwrap();
+    std::iter::from_fn(|| election.poll_output()).collect()
+}
+
+fn vote(from: u32, text: &str, age: u64, name: &str) -> Input {
+    let kind = Kind::Vote { age: Duration::from_secs(age) };
+    let ballot =
+        Ballot { kind, owner: id(from), round: 1, name: name.into(), version: version(text) };
+    Input::Ballot { from: id(from), ballot }
+}
+
+fn no_vote(from: u32, round: u32) -> Input {
+    let kind = Kind::NoVote;
+    let ballot = Ballot { kind, owner: id(1), round, name: "x".into(), version: version("3.2") };
+    Input::Ballot { from: id(from), ballot }
+}
+
+#[test]
+fn version_then_age_then_name_decide() {
+    for (text, age, name, better) in [
+        ("3.1", 1, "z", false),
+        ("3.10", 9, "a", true),
+        ("3.2", 6, "z", false),
+        ("3.2", 4, "a", true),
+        ("3.2", 5, "a", false),
+        ("3.2", 5, "A", false),
+        ("3.2", 5, "c", true),
+    ] {
+        let outputs = feed(&mut election(), NOW, vote(2, text, age, name));
+        assert_eq!(outputs == [Output::Restart], better, "{text} {age} {name}: {outputs:?}");
+        assert_eq!(outputs.contains(&Output::Lost), !better);
+    }
+}
+
+#[test]
+fn all_active_members_must_agree_with_the_present_round() {
+    let mut e = election();
+    feed(&mut e, NOW, Input::Start);
+    feed(&mut e, NOW, Input::Start);
+    assert_eq!(e.round(), 2);
+    for input in [no_vote(1, 2), no_vote(2, 2), no_vote(3, 1), no_vote(9, 2), Input::Check] {
+        assert_eq!(feed(&mut e, NOW, input), []);
+    }
+    feed(&mut e, NOW, no_vote(3, 2));
+    assert_eq!(feed(&mut e, NOW, Input::Check), [Output::Won]);
+    assert_eq!(e.state(), State::Won);
+}
+
+#[test]
+fn a_member_that_leaves_need_not_agree() {
+    let mut e = election();
+    feed(&mut e, NOW, Input::Start);
+    feed(&mut e, NOW, no_vote(1, 1));
+    feed(&mut e, NOW, no_vote(2, 1));
+    feed(&mut e, NOW, Input::Left { node: id(3), was_controller: false });
+    assert_eq!(feed(&mut e, NOW, Input::Check), [Output::Won]);
+}
+
+#[test]
+fn who_lost_just_now_accepts_losing_again_unless_the_controller_is_gone() {
+    let mut e = election();
+    feed(&mut e, NOW, vote(2, "3.2", 6, "x"));
+    let later = NOW + DAMPENING;
+    assert!(feed(&mut e, later, vote(3, "3.2", 4, "x")).contains(&Output::Lost));
+    let gone = Input::Left { node: id(2), was_controller: true };
+    feed(&mut e, later, gone);
+    assert_eq!(feed(&mut e, later, vote(3, "3.2", 4, "x")), [Output::Restart]);
+}
+
+#[test]
+fn who_may_not_win_agrees_with_everybody() {
+    let mut e = election();
+    feed(&mut e, NOW, Input::Eligible(false));
+    assert!(feed(&mut e, NOW, vote(2, "3.10", 1, "z")).contains(&Output::Lost));
+}
+
+#[test]
+fn silence_makes_the_winner_in_the_end() {
+    let mut e = election();
+    feed(&mut e, NOW, Input::Start);
+    let at = e.poll_timeout().unwrap();
+    assert_eq!(at, NOW + DEFAULT_TIMEOUT);
+    assert_eq!(feed(&mut e, at - Duration::from_nanos(1), Input::Timeout), []);
+    assert_eq!(feed(&mut e, at, Input::Timeout), [Output::Won]);
+    assert_eq!(e.poll_timeout(), None);
+}
+
+#[test]
+fn agreement_with_another_s_round_is_an_error() {
+    let Input::Ballot { from, mut ballot } = no_vote(2, 1) else { unreachable!() };
+    ballot.owner = id(3);
+    let input = Input::Ballot { from, ballot };
+    assert_eq!(election().handle(NOW, CPU, input), Err(CountError::NotOurs(id(3))));
+}
+
+#[test]
+fn ballots_survive_their_attributes_and_bad_ones_are_refused() {
+    let Input::Ballot { ballot, .. } = vote(2, "3.19.7", 7, "alpha") else { unreachable!() };
+    let attributes = ballot.to_attributes();
+    let read = |attributes: &[(&'static str, String)]| {
+        Ballot::from_attributes(|name| {
+            attributes.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+        })
+    };
+    assert_eq!(read(&attributes), Ok(ballot));
+    for (at, (name, _)) in attributes.iter().enumerate() {
+        let mut fewer = attributes.clone();
+        fewer.remove(at);
+        assert_eq!(read(&fewer), Err(BallotError::Missing(name)));
+        if *name != "src" {
+            let mut bad = attributes.clone();
+            bad[at].1 = "-1".into();
+            assert!(matches!(read(&bad), Err(BallotError::Invalid { .. })), "{name}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Whole clusters of votes machines on a virtual ordered messaging layer: stories in text files,
+//! random runs from seeds, exhaustive exploration of small clusters, and elections on top.
+
+mod elections;
+mod exhaustive;
+mod invariants;
+mod messaging;
+#[cfg(feature = "mutations")]
+mod mutants;
+mod random;
+mod stories;
