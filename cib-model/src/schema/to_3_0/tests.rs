@@ -21,7 +21,7 @@ fn primitive(id: &str, inside: &str) -> String {
 
 fn check_resources(before: &str, after: &str) {
     // Without an old name somewhere the document would not be converted at all.
-    let trigger = "<cluster_property_set id='s'><nvpair id='n' name='dc_deadtime' value='1'/>\
+    let trigger = "<cluster_property_set id='opt'><nvpair id='opt-1' name='dc_deadtime' value='1'/>\
                    </cluster_property_set>";
     let text = upgraded(trigger, before, "");
     let start = text.find("<resources>").unwrap() + "<resources>".len();
