@@ -25,7 +25,7 @@ pub fn parse_interval_ms(text: &str) -> Result<u64, IntervalError> {
     let ms = if text.starts_with('P') {
         let duration =
             Duration::parse(text).map_err(|_| IntervalError::Malformed(text.to_owned()))?;
-        duration.approximate_seconds().min(MAX_INTERVAL_MS as i64 / 1000) * 1000
+        duration.approximate_seconds().clamp(-1, MAX_INTERVAL_MS as i64 / 1000) * 1000
     } else {
         parse_timeout_ms(text)?
     };
@@ -102,6 +102,8 @@ mod tests {
             ("s", None),
             ("10x", None),
             ("1d", None),
+            ("P-1D", None),
+            ("P-2147483647Y", None),
             ("P", None),
             ("P1", None),
         ] {
