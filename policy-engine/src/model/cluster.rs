@@ -197,6 +197,11 @@ pub struct Cluster<'d> {
     pub history: crate::history::Memory,
     /// Values of colocation attributes as small numbers.
     pub attribute_classes: crate::placement::AttributeClasses,
+    /// Indexes over the document and the resources.
+    pub lookups: crate::input::Lookups<'d>,
+    /// Some operation, or the operation defaults, have rules: what an operation is may change by
+    /// itself.
+    pub operation_rules: bool,
 }
 
 /// Instance counts for the summary header.
@@ -224,6 +229,53 @@ pub struct DeferredCheck<'d> {
 }
 
 impl<'d> Cluster<'d> {
+    /// A model without nodes and resources.
+    pub fn new(
+        document: &'d Document,
+        generated: &'d Document,
+        now: DateTime,
+        switches: Switches,
+    ) -> Cluster<'d> {
+        Cluster {
+            document,
+            generated,
+            switches,
+            now,
+            options: Options::default(),
+            quorate: false,
+            unfencing: false,
+            fence_device_exists: false,
+            nodes: Vec::new(),
+            node_order: Vec::new(),
+            dc: None,
+            resources: Vec::new(),
+            definitions: Vec::new(),
+            order: Vec::new(),
+            templates: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            tickets: Vec::new(),
+            ticket_index: HashMap::new(),
+            locations: Vec::new(),
+            colocations: Vec::new(),
+            deferred: Vec::new(),
+            actions: Actions::default(),
+            notifications: BTreeMap::new(),
+            failed_operations: Vec::new(),
+            deferred_checks: Vec::new(),
+            score_lines: Vec::new(),
+            messages: Vec::new(),
+            trace: Trace { enabled: switches.trace, ..Trace::default() },
+            resource_defaults: None,
+            operation_defaults: None,
+            recheck_by: None,
+            counts: Counts::default(),
+            history: Default::default(),
+            attribute_classes: Default::default(),
+            lookups: crate::input::Lookups::new(document, generated),
+            operation_rules: false,
+        }
+    }
+
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node<'d> {
         &self.nodes[id.index()]
@@ -415,7 +467,7 @@ impl<'d> Cluster<'d> {
             let node = self.node_order[i];
             self.add_score(id, node, score, cause);
         }
-        if score <= Score::NEG_INFINITY {
+        if score <= Score::MINUS_INFINITY {
             self.resource_mut(id).assigned = None;
         }
     }

@@ -48,7 +48,7 @@ pub struct Colocation<'d> {
 impl Colocation<'_> {
     /// Score of at least +INFINITY or at most -INFINITY.
     pub fn is_mandatory(&self) -> bool {
-        self.score >= Score::INFINITY || self.score <= Score::NEG_INFINITY
+        self.score >= Score::INFINITY || self.score <= Score::MINUS_INFINITY
     }
 }
 

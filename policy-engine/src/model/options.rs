@@ -49,7 +49,7 @@ pub enum HealthStrategy {
 }
 
 /// Options in effect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Effective no-quorum policy (spec 10 §5.1).
     pub no_quorum_policy: NoQuorumPolicy,
