@@ -159,7 +159,7 @@ fn is_interleaved(cluster: &mut Cluster<'_>, c: ColocationId) -> bool {
     let (dependent, primary) = (colocation.dependent, colocation.primary);
     let resource = cluster.resource(dependent);
     let wanted = (resource.is_clone() || resource.is_bundle())
-        && resource.meta("interleave").and_then(cib_model::parse_boolean) == Some(true);
+        && resource.meta("interleave").and_then(cib_model::scalar::parse_boolean) == Some(true);
     if !wanted {
         return false;
     }

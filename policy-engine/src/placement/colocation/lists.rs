@@ -124,13 +124,15 @@ impl<'c> Collector<'c, '_> {
     fn ask(&mut self, r: ResourceId) {
         match self.cluster.resource(r).variant {
             Variant::Primitive | Variant::Clone(_) => {
-                self.join(self.own(r));
+                let own = self.own(r);
+                self.join(own);
                 self.ask_parent(r);
             }
             Variant::Group(_) => self.ask_group(r),
             Variant::Bundle(_) => {
                 if self.is_heard_by_bundle(r) {
-                    self.join(self.own(r));
+                    let own = self.own(r);
+                    self.join(own);
                 }
             }
         }
@@ -154,12 +156,14 @@ impl<'c> Collector<'c, '_> {
             }
             return;
         }
-        self.join(self.own(g));
+        let own = self.own(g);
+        self.join(own);
         self.ask_parent(g);
-        if !group.as_group().is_some_and(|v| v.colocated) {
+        if group.as_group().is_none_or(|v| !v.colocated) {
             return;
         }
-        for member in group.children.iter().filter(|m| **m != self.asker) {
+        let asker = self.asker;
+        for member in group.children.iter().filter(|m| **m != asker) {
             for c in self.own(*member) {
                 if self.cluster.colocation(*c).explicit {
                     self.insert(*c);
