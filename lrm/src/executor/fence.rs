@@ -119,11 +119,12 @@ impl Executor {
             if registration.device == DeviceMemory::Running {
                 registration.device = DeviceMemory::Lost;
             }
-            let mut affected: Vec<usize> = registration.recurring.clone();
-            affected.extend(registration.active);
-            affected.extend(registration.pending.iter());
-            affected.sort_unstable();
-            affected.dedup();
+            let mut affected: Vec<usize> = registration.active.into_iter().collect();
+            for op in registration.pending.iter().chain(&registration.recurring) {
+                if !affected.contains(op) {
+                    affected.push(*op);
+                }
+            }
             for op in affected {
                 let mut outcome = lost();
                 if let Phase::Running(Running { run, fate, .. }) = self.operations[op].phase {

@@ -1,5 +1,5 @@
 //! systemd units as resources (spec 80 §9): names, and the conversation with systemd that one
-//! action takes. No I/O; the bus is in [`driver`](crate::driver).
+//! action takes. No I/O; the bus is the driver's.
 
 mod action;
 mod unit;
