@@ -6,6 +6,7 @@ use super::{AttributeData, Document, Element, ElementId, NONE, Node, NodeData, N
 /// Left-overs below this size are not worth collecting.
 const COMPACT_TEXT_ABOVE: usize = 64 << 10;
 const COMPACT_ATTRIBUTES_ABOVE: usize = 4 << 10;
+const COMPACT_NAMES_ABOVE: usize = 4 << 10;
 
 impl Document {
     /// Adds a new last child element.
@@ -308,15 +309,18 @@ impl Document {
         if self.dead_text > COMPACT_TEXT_ABOVE && self.dead_text > self.text.len() / 2
             || self.dead_attributes > COMPACT_ATTRIBUTES_ABOVE
                 && self.dead_attributes > self.attributes.len() / 2
+            || self.names.len() > COMPACT_NAMES_ABOVE
+                && self.names.len() > 2 * (self.nodes.len() + self.attributes.len())
         {
             self.compact();
         }
     }
 
-    /// Rewrites the text buffer and the attributes without what is no longer referred to. Ids stay.
+    /// Rewrites text, attributes and names without what is no longer referred to. Ids stay.
     fn compact(&mut self) {
         let text = std::mem::take(&mut self.text);
         let attributes = std::mem::take(&mut self.attributes);
+        let names = std::mem::take(&mut self.names);
         let mut keep = |start: u32, len: u32| {
             let place = self.text.len() as u32;
             self.text.push_str(&text[start as usize..(start + len) as usize]);
@@ -325,12 +329,14 @@ impl Document {
         for node in &mut self.nodes {
             match node.kind {
                 NodeKind::Element => {
+                    node.name = self.names.intern(names.get(node.name));
                     let run = node.start as usize..(node.start + node.len) as usize;
                     node.start = self.attributes.len() as u32;
                     node.capacity = node.len;
                     for slot in &attributes[run] {
                         let start = keep(slot.start, slot.len);
-                        self.attributes.push(AttributeData { start, ..*slot });
+                        let name = self.names.intern(names.get(slot.name));
+                        self.attributes.push(AttributeData { name, start, len: slot.len });
                     }
                 }
                 NodeKind::Comment | NodeKind::CData => node.start = keep(node.start, node.len),

@@ -59,8 +59,14 @@ pub enum ParseErrorKind {
     TooLarge(usize),
     #[error("elements are nested deeper than {0} levels; a CIB needs fewer than 20")]
     TooDeep(u32),
-    #[error("more than {0} elements and comments; raise the limit if it really is a document")]
+    #[error(
+        "more than {0} elements, comments or attributes; raise the limit if it really is a document"
+    )]
     TooManyNodes(u32),
-    #[error("more than {0} attributes in one element; split the element")]
+    #[error(
+        "more than {0} attributes in one element, or very many in many elements; use child elements"
+    )]
     TooManyAttributes(u32),
+    #[error("more than {0} different names of elements and attributes; put names into values")]
+    TooManyNames(usize),
 }

@@ -18,20 +18,24 @@ pub struct ParseLimits {
 }
 
 impl Default for ParseLimits {
-    /// 128 MiB, 1000 levels, 8 million nodes, 4096 attributes per element: forty times the CIB of the
-    /// largest clusters.
+    /// 64 MiB, 1000 levels, 4 million nodes, 4096 attributes per element: twenty times the CIB of a
+    /// cluster of 16 nodes and 400 resources.
     fn default() -> ParseLimits {
-        ParseLimits {
-            bytes: 128 << 20,
-            depth: 1000,
-            nodes: 8_000_000,
-            attributes_per_element: 4096,
-        }
+        ParseLimits { bytes: 64 << 20, depth: 1000, nodes: 4_000_000, attributes_per_element: 4096 }
     }
 }
 
+/// Different names of elements and attributes; a CIB uses some two hundred.
+pub(super) const MAX_NAMES: usize = 65_536;
+
 /// The XML reader looks up namespaces linearly; a CIB has none, tools that render access rights use 3.
 const MAX_NAMESPACES: usize = 64;
+
+/// Tags longer than this may have more than a hundred attributes (the shortest is ` a=""`).
+const CROWDED: usize = 640;
+
+/// Comparisons between attributes of crowded elements in one document: a second's worth.
+const MAX_COMPARISONS: usize = 250_000_000;
 
 /// A limit that is broken, with the byte at which it is seen.
 pub(super) type Breach = (usize, ParseErrorKind);
@@ -43,18 +47,21 @@ pub(super) fn check(text: &str, limits: &ParseLimits) -> Result<(), Breach> {
     if bytes.len() > limits.bytes {
         return Err((limits.bytes, ParseErrorKind::TooLarge(limits.bytes)));
     }
-    // The shortest attribute is ` a=""`.
-    let crowded = 5 * limits.attributes_per_element as usize;
     let mut tag = 0;
     let mut tags = 0u32;
+    let mut comparisons = 0;
     for next in memchr::memchr_iter(b'<', bytes).chain([bytes.len()]) {
         tags += 1;
-        // An element and the text behind it.
         if tags > limits.nodes {
             return Err((next, ParseErrorKind::TooManyNodes(limits.nodes)));
         }
-        if next - tag > crowded {
-            check_tag(text, tag, next, limits)?;
+        if next - tag > CROWDED {
+            let attributes = count_attributes(&bytes[tag..next]);
+            comparisons += attributes * attributes / 2;
+            let limit = limits.attributes_per_element;
+            if attributes > limit as usize || comparisons > MAX_COMPARISONS {
+                return Err((tag, ParseErrorKind::TooManyAttributes(limit)));
+            }
         }
         tag = next;
     }
@@ -69,25 +76,18 @@ pub(super) fn check(text: &str, limits: &ParseLimits) -> Result<(), Breach> {
     Ok(())
 }
 
-/// Counts the attributes of the tag in `start..end`.
-fn check_tag(text: &str, start: usize, end: usize, limits: &ParseLimits) -> Result<(), Breach> {
-    let bytes = &text.as_bytes()[..end];
-    let mut at = start;
+/// The attributes of the tag at the front, counted by their quotes.
+fn count_attributes(bytes: &[u8]) -> usize {
+    let mut at = 0;
     let mut attributes = 0;
     while let Some(offset) = memchr::memchr3(b'"', b'\'', b'>', &bytes[at..]) {
         at += offset;
         let quote = bytes[at];
-        if quote == b'>' {
+        let Some(length) = memchr::memchr(quote, &bytes[at + 1..]).filter(|_| quote != b'>') else {
             break;
-        }
+        };
         attributes += 1;
-        if attributes > limits.attributes_per_element {
-            return Err((at, ParseErrorKind::TooManyAttributes(limits.attributes_per_element)));
-        }
-        match memchr::memchr(quote, &bytes[at + 1..]) {
-            Some(length) => at += length + 2,
-            None => break,
-        }
+        at += length + 2;
     }
-    Ok(())
+    attributes
 }

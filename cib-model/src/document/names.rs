@@ -38,4 +38,8 @@ impl Names {
             _ => self.intern(name),
         }
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
 }

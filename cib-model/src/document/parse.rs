@@ -3,7 +3,7 @@
 use roxmltree::StringStorage;
 
 use super::error::{ParseError, ParseErrorKind};
-use super::guard::{self, ParseLimits};
+use super::guard::{self, MAX_NAMES, ParseLimits};
 use super::names::{NameId, Names};
 use super::{AttributeData, Document, NONE, NodeData, NodeKind};
 
@@ -92,6 +92,10 @@ impl<'t> Builder<'t> {
                     return Err(error_at(self.source, node.range().start, kind));
                 }
                 previous_name = self.element(node, parent, previous_name);
+                if self.document.names.len() > MAX_NAMES {
+                    let kind = ParseErrorKind::TooManyNames(MAX_NAMES);
+                    return Err(error_at(self.source, node.range().start, kind));
+                }
             } else if node.is_comment() {
                 let parent = self.parent_of(node);
                 let text = node.text().unwrap_or_default();

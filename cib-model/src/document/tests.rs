@@ -102,11 +102,17 @@ fn hostile_documents_are_refused_within_bounds() {
     let limits = ParseLimits { bytes: 4_000_000, nodes: 400_000, ..ParseLimits::default() };
     let deep = "<a>".repeat(100_000) + &"</a>".repeat(100_000);
     let wide: String = (0..5_000).map(|n| format!(" a{n}=''")).collect();
+    let names: String = (0..70_000).map(|n| format!("<n{n}/>")).collect();
     let quoted = format!("<a x=\"{}\"/>", "=''".repeat(50_000));
     let namespaces: String = (0..1000).map(|n| format!("<a xmlns:x{n}='u'>")).collect();
     for (text, kind) in [
         ("<a>".repeat(1_000_000), Some(ParseErrorKind::TooManyNodes(400_000))),
+        (format!("<a>{names}</a>"), Some(ParseErrorKind::TooManyNames(65_536))),
         (deep, Some(ParseErrorKind::TooDeep(1000))),
+        (
+            format!("<a>{}</a>", format!("<a{}/>", &wide[..30_000]).repeat(60)),
+            Some(ParseErrorKind::TooManyAttributes(4096)),
+        ),
         (format!("<a{wide}/>"), Some(ParseErrorKind::TooManyAttributes(4096))),
         ("=".repeat(1_000_000), Some(ParseErrorKind::TooManyNodes(400_000))),
         ("x".repeat(4_000_001), Some(ParseErrorKind::TooLarge(4_000_000))),
@@ -147,6 +153,8 @@ fn a_long_life_of_changes_does_not_grow_the_document() {
         document.set_attribute(root, "x", &value);
         document.remove_attribute(root, "y");
         document.set_attribute(root, &format!("z{}", round % 3), &value);
+        document.set_attribute(root, &format!("once{round}"), "");
+        document.remove_attribute(root, &format!("once{round}"));
         let child = document.append_element(root, "c");
         document.set_attribute(child, "id", &value);
         document.append_element(child, "d");
@@ -156,6 +164,7 @@ fn a_long_life_of_changes_does_not_grow_the_document() {
     }
     assert!(document.nodes.len() <= 5, "{} nodes", document.nodes.len());
     assert!(largest < 400_000, "{largest} bytes");
+    assert!(document.names.len() <= 8200, "{} names", document.names.len());
     assert_eq!(document.root().attribute("x"), Some("a value of some length, number 19999"));
 }
 
