@@ -54,12 +54,14 @@ pub mod scalar;
 
 pub mod date;
 
+pub mod patch;
 pub mod rule;
 
-pub mod model;
 pub mod nvpair;
 
 pub mod digest;
+
+pub mod model;
 
 pub mod schema;
 

@@ -1,5 +1,9 @@
 //! Mutation. Nothing here allocates per node, and what mutation leaves behind is reclaimed.
+//!
+//! Names given here must be XML names (see [`is_name`](super::is_name)): a document with others cannot
+//! be read again. Characters that XML forbids are replaced by U+FFFD in values.
 
+use super::characters::allowed;
 use super::names::NameId;
 use super::{AttributeData, Document, Element, ElementId, NONE, Node, NodeData, NodeId, NodeKind};
 
@@ -27,7 +31,7 @@ impl Document {
 
     /// Adds a comment as the last child. `--` cannot stand in a comment and is written `- -`.
     pub fn append_comment(&mut self, parent: ElementId, text: &str) -> NodeId {
-        let mut text = text.replace("--", "- -").replace("--", "- -");
+        let mut text = allowed(text).replace("--", "- -").replace("--", "- -");
         if text.ends_with('-') {
             text.push(' ');
         }
@@ -36,8 +40,10 @@ impl Document {
         id
     }
 
-    /// Sets an attribute: in its place if present, else as the last one.
+    /// Sets an attribute: in its place if present, else as the last one. Control characters that XML
+    /// forbids become U+FFFD, so that what is written can be read.
     pub fn set_attribute(&mut self, element: ElementId, name: &str, value: &str) {
+        let value = &*allowed(value);
         let name = self.names.intern(name);
         match self.attributes_of(element.0).iter().position(|slot| slot.name == name) {
             Some(index) => {

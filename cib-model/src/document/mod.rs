@@ -24,6 +24,7 @@
 //! Namespaces carry no meaning in a CIB and are dropped: a name is its local part, and of two
 //! attributes with the same local part the first is kept.
 
+mod characters;
 mod edit;
 mod element;
 mod error;
@@ -33,6 +34,7 @@ mod parse;
 mod references;
 mod write;
 
+pub use characters::is_name;
 pub use element::{Ancestors, Attributes, ChildNodes, Children, Descendants, Element, Node};
 pub use error::{ParseError, ParseErrorKind};
 pub use guard::ParseLimits;
