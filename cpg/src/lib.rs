@@ -1,17 +1,76 @@
 //! Totally ordered group messaging with extended virtual synchrony over unreliable datagrams.
+//!
+//! Every node of a cluster delivers the same messages in the same order, and learns of nodes and
+//! processes that come and go at the same place in that order. The protocol is the Totem single
+//! ring with an accelerated token; on top are process groups with views.
+//!
+//! Three nodes in memory, one group:
+//!
+//! ```
+//! use cpg::group::{Event, GroupName};
+//! use cpg::memory::Cluster;
+//! use cpg::{Guarantee, NodeId};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut cluster = Cluster::new(3);
+//! cluster.run_for(Duration::from_secs(2)); // the nodes find each other
+//! let nodes: Vec<NodeId> = (1..=3).filter_map(NodeId::new).collect();
+//! assert_eq!(cluster.ring(nodes[0]).map(|(_, members)| members), Some(nodes.clone()));
+//!
+//! let name = GroupName::new("accounts")?;
+//! let first = cluster.join(nodes[0], 100, name.clone())?;
+//! let second = cluster.join(nodes[1], 200, name)?;
+//! cluster.multicast(first, Guarantee::Agreed, "credit 5")?;
+//! cluster.multicast(second, Guarantee::Safe, "debit 3")?;
+//! cluster.run_for(Duration::from_secs(1));
+//!
+//! // Both members see the same messages in the same order.
+//! let mut messages = |group| {
+//!     let mut seen = vec![];
+//!     while let Some(event) = cluster.next_event(group) {
+//!         if let Event::Message(message) = event {
+//!             seen.push(message.payload);
+//!         }
+//!     }
+//!     seen
+//! };
+//! assert_eq!(messages(first), messages(second));
+//!
+//! // A node dies: the survivors get a view without its processes.
+//! cluster.kill(nodes[1]);
+//! cluster.run_for(Duration::from_secs(2));
+//! let Some(Event::View(view)) = cluster.next_event(first) else { panic!("a view comes next") };
+//! assert_eq!(view.members.len(), 1);
+//! assert_eq!(view.left[0].0.node, nodes[1]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The layers, in the order in which data flows. Each is a state machine without I/O: time, random
+//! numbers and received bytes come in as arguments, what is to be sent and delivered is polled.
+
+#![forbid(unsafe_code)]
 
 pub mod identity;
 mod time;
 pub mod wire;
 pub mod packing;
+
 mod environment;
-pub mod ring;
 pub mod membership;
-mod recovery;
 pub mod mutation;
 pub mod protocol;
+mod recovery;
+pub mod ring;
 pub mod statistics;
+
 pub mod group;
+pub mod memory;
 pub mod node;
 
+pub use group::{Event, GroupName, Member, Message, View};
+pub use identity::NodeId;
+pub use memory::Group;
 pub use time::Time;
+pub use wire::Guarantee;

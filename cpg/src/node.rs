@@ -27,6 +27,17 @@ pub enum NodeEvent {
     Configuration(Configuration),
     /// The groups of this ring are synchronised; client messages flow.
     Synchronised(RingId),
+    /// A packet was delivered; only with [`Node::trace_deliveries`].
+    Delivered {
+        /// The ring that ordered it.
+        ring: RingId,
+        /// Its number there.
+        seq: u64,
+        /// Who originated it.
+        originator: NodeId,
+        /// Its guarantee.
+        guarantee: Guarantee,
+    },
     /// All nodes reached this point of a key rotation: send with the key of this slot.
     ActivateKey(u8),
     /// All nodes send with the key of this slot; the other may be dropped.
@@ -41,6 +52,7 @@ pub struct Node {
     reassembly: Reassembly,
     events: VecDeque<NodeEvent>,
     packing_errors: u64,
+    trace: bool,
 }
 
 impl Node {
@@ -54,6 +66,7 @@ impl Node {
             reassembly: Reassembly::default(),
             events: VecDeque::new(),
             packing_errors: 0,
+            trace: false,
         };
         node.pump(now);
         node
@@ -64,6 +77,11 @@ impl Node {
     pub fn plant(&mut self, mutation: Mutation) {
         self.groups.keep_lists = mutation == Mutation::KeepJoinLists;
         self.protocol.plant(mutation);
+    }
+
+    /// Reports every delivered packet as [`NodeEvent::Delivered`], for observers and tests.
+    pub fn trace_deliveries(&mut self, on: bool) {
+        self.trace = on;
     }
 
     /// This node's id.
@@ -208,7 +226,11 @@ impl Node {
     fn pump(&mut self, now: Time) {
         while let Some(delivery) = self.protocol.poll_delivery() {
             match delivery {
-                Delivery::Packet { originator, guarantee, payload, .. } => {
+                Delivery::Packet { ring, seq, originator, guarantee, payload } => {
+                    if self.trace {
+                        let event = NodeEvent::Delivered { ring, seq, originator, guarantee };
+                        self.events.push_back(event);
+                    }
                     self.deliver_packet(originator, guarantee, payload, now);
                 }
                 Delivery::Configuration(configuration) => self.change(configuration, now),
@@ -226,11 +248,9 @@ impl Node {
         for message in messages {
             let effects = self.groups.deliver(from, message, guarantee);
             self.forward_events();
-            if effects.open_gate {
-                if let Some((ring, _)) = self.protocol.ring() {
-                    self.events.push_back(NodeEvent::Synchronised(ring));
-                }
-                self.protocol.open_gate(now);
+            if let Some(ring) = effects.synchronised {
+                self.events.push_back(NodeEvent::Synchronised(ring));
+                self.protocol.open_gate(ring, now);
             }
             match effects.key {
                 Some((slot, crate::group::KeyStep::Activate)) => {

@@ -152,7 +152,7 @@ impl Protocol {
             left_cleanly: Default::default(),
             mutation: None,
         };
-        let old = OldRing::none(id, now);
+        let old = OldRing::none(id);
         let candidates = Candidates::default();
         let gather = Gather::enter(&mut env, old, candidates, Reason::InterfaceChange, now);
         let phase = Phase::Gather(Box::new(gather));
@@ -232,10 +232,12 @@ impl Protocol {
         self.submitted(now);
     }
 
-    /// Lets client messages flow in this configuration.
-    pub fn open_gate(&mut self, now: Time) {
-        self.env.outbox.open_gate();
-        self.submitted(now);
+    /// Lets client messages flow on this ring. Nothing happens when it is not the present one.
+    pub fn open_gate(&mut self, ring: RingId, now: Time) {
+        if self.ring().is_some_and(|(present, _)| present == ring) {
+            self.env.outbox.open_gate();
+            self.submitted(now);
+        }
     }
 
     /// Client messages flow: the synchronisation of this configuration is complete.

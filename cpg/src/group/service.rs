@@ -77,6 +77,8 @@ pub(crate) struct Groups {
     clients: BTreeMap<ClientId, Client>,
     /// Local connections by group, for delivery.
     listeners: BTreeMap<GroupName, Vec<ClientId>>,
+    /// Closed connections whose leave is in flight.
+    departing: Vec<(ProcessId, GroupName)>,
     next_client: u64,
     synchronisation: Synchronisation,
     pub(crate) keep_lists: bool,
@@ -89,8 +91,8 @@ pub(crate) struct Groups {
 /// What a delivered message asks of the layers around the groups.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
-    /// The synchronisation is complete; client messages may flow.
-    pub open_gate: bool,
+    /// The synchronisation of this ring is complete; client messages may flow.
+    pub synchronised: Option<RingId>,
     /// A step of a key rotation.
     pub key: Option<(u8, KeyStep)>,
 }
@@ -102,6 +104,7 @@ impl Groups {
             table: GroupTable::default(),
             clients: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            departing: Vec::new(),
             next_client: 1,
             synchronisation: Synchronisation::default(),
             keep_lists: false,
@@ -116,7 +119,7 @@ impl Groups {
     }
 
     pub(crate) fn connect(&mut self, process: ProcessId) -> Result<ClientId, Refusal> {
-        if self.clients.len() >= MAX_CLIENTS {
+        if self.clients.len() + self.departing.len() >= MAX_CLIENTS {
             return Err(Refusal::NoResources);
         }
         let id = ClientId(self.next_client);
@@ -144,7 +147,8 @@ impl Groups {
         if twin {
             return Err(Refusal::Exist);
         }
-        if self.table.contains(&group, self.member(process)) {
+        let departing = self.departing.contains(&(process, group.clone()));
+        if departing || self.table.contains(&group, self.member(process)) {
             return Err(Refusal::TryAgain); // a leave is in flight
         }
         let client = self.clients.get_mut(&id).ok_or(Refusal::NotExist)?;
@@ -193,6 +197,7 @@ impl Groups {
         match client.standing {
             Standing::JoinStarted | Standing::Joined => {
                 let (process, reason) = (client.process, ChangeReason::ProcessDown);
+                self.departing.push((process, group.clone()));
                 Some((GroupMessage::Leave { process, group, reason }, Guarantee::Agreed))
             }
             Standing::Unjoined | Standing::Leaving => None,
@@ -228,8 +233,8 @@ impl Groups {
             }
             Ok(GroupMessage::JoinList { ring, members }) => {
                 if let Some(activation) = self.synchronisation.receive(from, ring, members) {
+                    effects.synchronised = Some(activation.ring);
                     self.activate(activation);
-                    effects.open_gate = true;
                 }
             }
             Ok(GroupMessage::Key { slot, step }) => effects.key = Some((slot, step)),
@@ -290,6 +295,9 @@ impl Groups {
         if self.table.remove(&group, member) {
             self.notify(&group, vec![(member, reason)], Vec::new());
         }
+        if member.node == self.me {
+            self.departing.retain(|gone| *gone != (member.process, group.clone()));
+        }
         let Some(client) = self.local_client(member, &group) else { return };
         if client.standing != Standing::Leaving {
             return;
@@ -323,7 +331,7 @@ impl Groups {
 
     /// The transitional half of a membership change.
     pub(crate) fn nodes_left(&mut self, nodes: &[NodeId]) {
-        self.synchronisation.left(nodes);
+        self.synchronisation.abort(nodes);
     }
 
     /// The regular half: the exchange starts with what this node has.

@@ -28,8 +28,10 @@ pub(super) struct Activation {
 
 impl Synchronisation {
     /// Nodes left; they stay on record until a synchronisation completes, even if they return.
-    pub(super) fn left(&mut self, nodes: &[NodeId]) {
-        self.downs.extend(nodes);
+    /// A round in progress ends here: what of it is still delivered belongs to the ring that ended.
+    pub(super) fn abort(&mut self, left: &[NodeId]) {
+        self.downs.extend(left);
+        self.ring = None;
     }
 
     /// A ring was installed: whatever an earlier round collected is void.

@@ -2,7 +2,6 @@
 
 use crate::identity::{NodeId, RingId};
 use crate::ring::Window;
-use crate::time::Time;
 use crate::wire::{CommitEntry, Data, MAX_ENTRY_RANGES};
 
 #[derive(Debug)]
@@ -13,19 +12,17 @@ pub(crate) struct OldRing {
     pub window: Window,
     pub delivered: u64,
     pub safe_to: u64,
-    pub installed: Time,
 }
 
 impl OldRing {
     /// The state of a node that was in no ring yet.
-    pub(crate) fn none(id: RingId, now: Time) -> OldRing {
+    pub(crate) fn none(id: RingId) -> OldRing {
         OldRing {
             id,
             members: Vec::new(),
             window: Window::default(),
             delivered: 0,
             safe_to: 0,
-            installed: now,
         }
     }
 

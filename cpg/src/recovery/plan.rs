@@ -61,7 +61,6 @@ impl RecoveryPlan {
 mod tests {
     use super::*;
     use crate::identity::{Incarnation, RingId};
-    use crate::time::Time;
     use crate::wire::{Body, Data, Guarantee};
 
     fn n(id: u32) -> NodeId {
@@ -73,7 +72,7 @@ mod tests {
     }
 
     fn holding(seqs: &[u64]) -> OldRing {
-        let mut old = OldRing::none(ring(5), Time::ZERO);
+        let mut old = OldRing::none(ring(5));
         old.members = vec![n(1), n(2), n(3)];
         for seq in seqs {
             let body = Body::Chunks(Default::default());

@@ -3,7 +3,7 @@
 
 use super::{OldRing, RecoveryPlan};
 use crate::environment::Environment;
-use crate::identity::{NodeId, RingId};
+use crate::identity::RingId;
 use crate::membership::{Candidates, Commit};
 use crate::mutation::Mutation;
 use crate::ring::{Acceptance, Custody, FlowLimits, Rotation, Source};
@@ -169,9 +169,5 @@ impl Recovery {
     pub(crate) fn heeds(&self, join: &Join) -> bool {
         self.rotation.is_member(join.originator)
             && join.ring_sequence >= self.rotation.ring.sequence
-    }
-
-    pub(crate) fn members(&self) -> &[NodeId] {
-        &self.rotation.members
     }
 }

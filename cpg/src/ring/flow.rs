@@ -24,8 +24,7 @@ pub(crate) struct FlowControl {
 impl FlowControl {
     /// Packets this visit may send, retransmissions included, with `backlog` waiting.
     pub(crate) fn allowance(&self, token: &Token, backlog: u32, limits: FlowLimits) -> u32 {
-        let others_sent = token.sent.saturating_sub(self.sent);
-        let room = limits.rotation.saturating_sub(others_sent);
+        let room = self.room(token, limits);
         let others_backlog = u64::from(token.backlog.saturating_sub(self.backlog));
         let waiting = others_backlog + u64::from(backlog);
         let share = if others_backlog == 0 || backlog == 0 {
@@ -35,6 +34,11 @@ impl FlowControl {
             u32::try_from(share).unwrap_or(limits.rotation).max(1)
         };
         limits.visit.min(room).min(share)
+    }
+
+    /// What the rotation has left for this visit.
+    pub(crate) fn room(&self, token: &Token, limits: FlowLimits) -> u32 {
+        limits.rotation.saturating_sub(token.sent.saturating_sub(self.sent))
     }
 
     /// Puts what this visit sent and what is left waiting into the token.

@@ -93,7 +93,6 @@ impl Operational {
             window: self.rotation.window,
             delivered: self.delivered,
             safe_to: self.rotation.safe_to,
-            installed: self.installed,
         }
     }
 

@@ -32,8 +32,6 @@ pub(crate) enum Acceptance {
 pub(crate) struct Visit {
     pub token: Token,
     pub post_token: Vec<Data>,
-    /// Packets sent, retransmissions included.
-    pub sent: u32,
     /// The sequence number did not grow since the last visit.
     pub idle: bool,
     /// The node that holds the ring back, and since when.
@@ -146,7 +144,9 @@ impl Rotation {
         let received_aru = (token.aru, token.aru_owner);
         let idle = received_seq == self.previous_seq;
         let allowed = self.flow.allowance(&token, source.backlog(env), limits);
-        let retransmitted = self.serve(env, &mut token, limits.visit);
+        // One retransmission is always possible: nothing moves on before what is missing.
+        let repairs = self.flow.room(&token, limits).min(limits.visit).max(1);
+        let retransmitted = self.serve(env, &mut token, repairs);
         let post_token = self.originate(env, &mut token, limits, allowed, retransmitted, source);
         let fresh = (token.seq - received_seq) as u32;
         self.lower_or_raise_aru(&mut token);
@@ -165,7 +165,7 @@ impl Rotation {
         let stuck = token.aru_owner.filter(|owner| *owner != self.me).map(|owner| {
             (owner, self.stuck_visits, now.since(self.stuck_since))
         });
-        Visit { token, post_token, sent, idle: idle && fresh == 0, stuck }
+        Visit { token, post_token, idle: idle && fresh == 0, stuck }
     }
 
     /// Sends requested packets again; what was sent is struck off the list.

@@ -1,0 +1,258 @@
+//! A cluster in memory: nodes joined by a perfect network with a virtual clock. For examples, for
+//! tests of programs built on groups, and as the smallest possible driver.
+
+use crate::group::{ClientId, Event, GroupName, GroupTable, MAX_MESSAGE, ProcessId, Refusal};
+use crate::identity::{Incarnation, NodeId, RingId};
+use crate::node::{Node, NodeEvent};
+use crate::protocol::{Boot, Output};
+use crate::ring::{RingConfiguration, Timing};
+use crate::time::Time;
+use crate::wire::Guarantee;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// A handle to one process's membership of one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    node: NodeId,
+    client: ClientId,
+}
+
+struct Running {
+    node: Node,
+    stored_sequence: u64,
+    inbox: BTreeMap<ClientId, VecDeque<Event>>,
+}
+
+/// Several nodes in one process. Time passes only in [`Cluster::run_for`].
+pub struct Cluster {
+    now: Time,
+    delay: Duration,
+    running: BTreeMap<NodeId, Running>,
+    stored: BTreeMap<NodeId, u64>,
+    everyone: Vec<NodeId>,
+    flying: VecDeque<(Time, NodeId, Bytes)>,
+    cut: BTreeSet<(NodeId, NodeId)>,
+    boots: u64,
+    timing: Timing,
+}
+
+impl Cluster {
+    /// Starts nodes 1 to `nodes` (at least 1, at most 384); they form one ring within a second of virtual time.
+    pub fn new(nodes: u32) -> Cluster {
+        let everyone: Vec<NodeId> =
+            (1..=nodes.clamp(1, 384)).filter_map(NodeId::new).collect();
+        let mut cluster = Cluster {
+            now: Time::ZERO,
+            delay: Duration::from_micros(100),
+            running: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            flying: VecDeque::new(),
+            cut: BTreeSet::new(),
+            boots: 0,
+            timing: Timing::from_token(Duration::from_millis(1000)),
+            everyone: everyone.clone(),
+        };
+        everyone.into_iter().for_each(|node| cluster.start(node));
+        cluster
+    }
+
+    /// The present moment of the virtual clock.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Starts a node that is not running; its memory is empty, its stored ring sequence survived.
+    pub fn start(&mut self, id: NodeId) {
+        if self.running.contains_key(&id) || !self.everyone.contains(&id) {
+            return;
+        }
+        self.boots += 1;
+        let stored_sequence = self.stored.get(&id).copied().unwrap_or(0);
+        let mut configuration = RingConfiguration::new(id, self.everyone.clone());
+        configuration.timing = self.timing;
+        let boot = Boot { ring_sequence: stored_sequence, incarnation: Incarnation(self.boots) };
+        let node = Node::new(configuration, boot, self.now);
+        self.running.insert(id, Running { node, stored_sequence, inbox: BTreeMap::new() });
+        self.reach(id);
+        self.drain(id);
+    }
+
+    /// Stops a node at once, without a word to the others.
+    pub fn kill(&mut self, id: NodeId) {
+        if let Some(running) = self.running.remove(&id) {
+            self.stored.insert(id, running.stored_sequence);
+        }
+        for other in self.ids() {
+            self.with(other, |node, now| {
+                node.handle_reachable(id, false, now);
+                node.handle_silent(id, true, now);
+            });
+        }
+    }
+
+    /// Leaves the cluster in order and stops.
+    pub fn shut_down(&mut self, id: NodeId) {
+        self.with(id, |node, now| node.shut_down(now));
+        if let Some(running) = self.running.remove(&id) {
+            self.stored.insert(id, running.stored_sequence);
+        }
+    }
+
+    /// Cuts (or mends) the path between every node of `side` and every other node.
+    pub fn partition(&mut self, side: &[NodeId], apart: bool) {
+        for a in side {
+            for b in self.everyone.clone().iter().filter(|b| !side.contains(b)) {
+                for pair in [(*a, *b), (*b, *a)] {
+                    if apart { self.cut.insert(pair) } else { self.cut.remove(&pair) };
+                }
+            }
+        }
+        for id in self.ids() {
+            self.reach(id);
+        }
+    }
+
+    /// Joins a group as process `process` of `node`.
+    pub fn join(
+        &mut self,
+        node: NodeId,
+        process: u32,
+        name: GroupName,
+    ) -> Result<Group, Refusal> {
+        let now = self.now;
+        let running = self.running.get_mut(&node).ok_or(Refusal::NotExist)?;
+        let client = running.node.connect(ProcessId(process))?;
+        if let Err(refusal) = running.node.join(client, name, now) {
+            running.node.close(client, now);
+            return Err(refusal);
+        }
+        running.inbox.insert(client, VecDeque::new());
+        self.drain(node);
+        Ok(Group { node, client })
+    }
+
+    /// Sends a message of at most [`MAX_MESSAGE`] bytes to the group.
+    pub fn multicast(
+        &mut self,
+        group: Group,
+        guarantee: Guarantee,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), Refusal> {
+        let payload = payload.into();
+        if payload.len() > MAX_MESSAGE {
+            return Err(Refusal::TooBig(payload.len()));
+        }
+        let now = self.now;
+        let running = self.running.get_mut(&group.node).ok_or(Refusal::NotExist)?;
+        running.node.multicast(group.client, guarantee, payload, now)?;
+        self.drain(group.node);
+        Ok(())
+    }
+
+    /// Leaves the group.
+    pub fn leave(&mut self, group: Group) -> Result<(), Refusal> {
+        let now = self.now;
+        let running = self.running.get_mut(&group.node).ok_or(Refusal::NotExist)?;
+        running.node.leave(group.client, now)?;
+        self.drain(group.node);
+        Ok(())
+    }
+
+    /// The next event of a membership, in the group's order.
+    pub fn next_event(&mut self, group: Group) -> Option<Event> {
+        self.running.get_mut(&group.node)?.inbox.get_mut(&group.client)?.pop_front()
+    }
+
+    /// The ring a node is in and its members.
+    pub fn ring(&self, node: NodeId) -> Option<(RingId, Vec<NodeId>)> {
+        let (ring, members) = self.running.get(&node)?.node.protocol().ring()?;
+        Some((ring, members.to_vec()))
+    }
+
+    /// A node's table of groups.
+    pub fn groups(&self, node: NodeId) -> Option<&GroupTable> {
+        Some(self.running.get(&node)?.node.groups())
+    }
+
+    /// The node itself, for what this type does not offer.
+    pub fn node(&self, node: NodeId) -> Option<&Node> {
+        Some(&self.running.get(&node)?.node)
+    }
+
+    /// Lets virtual time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(at) = self.next_moment().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.deliver_due();
+            for id in self.ids() {
+                self.with(id, |node, now| {
+                    if node.poll_timeout().is_some_and(|at| at <= now) {
+                        node.handle_timeout(now);
+                    }
+                });
+            }
+        }
+        self.now = end;
+    }
+
+    fn next_moment(&self) -> Option<Time> {
+        let timers = self.running.values().filter_map(|running| running.node.poll_timeout());
+        timers.chain(self.flying.front().map(|(at, ..)| *at)).min()
+    }
+
+    fn deliver_due(&mut self) {
+        while self.flying.front().is_some_and(|(at, ..)| *at <= self.now) {
+            let Some((_, to, bytes)) = self.flying.pop_front() else { return };
+            self.with(to, |node, now| node.handle_packet(bytes, now));
+        }
+    }
+
+    fn ids(&self) -> Vec<NodeId> {
+        self.running.keys().copied().collect()
+    }
+
+    /// Tells a node, and the others about it, who can be reached.
+    fn reach(&mut self, id: NodeId) {
+        for other in self.ids().into_iter().filter(|other| *other != id) {
+            let open = !self.cut.contains(&(id, other));
+            for (a, b) in [(id, other), (other, id)] {
+                self.with(a, |node, now| {
+                    node.handle_silent(b, !open, now);
+                    node.handle_reachable(b, open, now);
+                });
+            }
+        }
+    }
+
+    fn with(&mut self, id: NodeId, act: impl FnOnce(&mut Node, Time)) {
+        let now = self.now;
+        if let Some(running) = self.running.get_mut(&id) {
+            act(&mut running.node, now);
+            self.drain(id);
+        }
+    }
+
+    fn drain(&mut self, id: NodeId) {
+        let arrival = self.now + self.delay;
+        let Some(running) = self.running.get_mut(&id) else { return };
+        while let Some(output) = running.node.poll_output() {
+            match output {
+                Output::Persist { ring_sequence } => running.stored_sequence = ring_sequence,
+                Output::Send { to, bytes } => {
+                    let open = to.iter().filter(|to| !self.cut.contains(&(id, **to)));
+                    self.flying.extend(open.map(|to| (arrival, *to, bytes.clone())));
+                }
+            }
+        }
+        while let Some(event) = running.node.poll_event() {
+            if let NodeEvent::Client(client, event) = event
+                && let Some(inbox) = running.inbox.get_mut(&client)
+            {
+                inbox.push_back(event);
+            }
+        }
+    }
+}
