@@ -69,6 +69,10 @@ pub mod group;
 pub mod memory;
 pub mod node;
 
+pub mod endpoint;
+pub mod link;
+pub mod security;
+
 pub use group::{Event, GroupName, Member, Message, View};
 pub use identity::NodeId;
 pub use memory::Group;

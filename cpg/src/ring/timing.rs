@@ -81,7 +81,7 @@ impl RingConfiguration {
             limits: FlowLimits { rotation: 384, visit: 256, accelerated: 128 },
             fail_recv_const: 2500,
             seqno_unchanged_const: 30,
-            payload: 1344,
+            payload: 1336,
             queue_bytes: 4 << 20,
             digest: 0,
         }

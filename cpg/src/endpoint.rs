@@ -1,0 +1,207 @@
+//! A whole node without I/O: links below, ring and groups above. What a driver drives.
+
+use crate::link::{LinkConfiguration, LinkEvent, LinkState, LinkStatistics, Links, Peer};
+use crate::identity::{Incarnation, NodeId};
+use crate::node::{Node, NodeEvent};
+use crate::protocol::{Boot, Output};
+use crate::ring::RingConfiguration;
+use crate::security::{Key, KeyError, KeySlot, Keyring};
+use crate::time::{Time, earliest};
+use bytes::{Bytes, BytesMut};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// Everything a node is configured with.
+#[derive(Debug, Clone)]
+pub struct EndpointConfiguration {
+    /// The ring protocol.
+    pub ring: RingConfiguration,
+    /// The links.
+    pub links: LinkConfiguration,
+    /// The keys; `None` switches encryption off.
+    pub keyring: Option<Keyring>,
+}
+
+/// What the endpoint wants done, in order.
+#[derive(Debug, Clone)]
+pub enum EndpointOutput {
+    /// Make the ring sequence durable before any later output is acted upon.
+    Persist {
+        /// The number.
+        ring_sequence: u64,
+    },
+    /// Send a datagram.
+    Transmit {
+        /// On which link.
+        link: u8,
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        datagram: Bytes,
+    },
+}
+
+/// See the module's documentation. After every call that takes `now`, drain
+/// [`Endpoint::poll_output`] and [`Endpoint::poll_event`].
+#[derive(Debug)]
+pub struct Endpoint {
+    links: Links,
+    node: Node,
+    outputs: VecDeque<EndpointOutput>,
+    events: VecDeque<NodeEvent>,
+}
+
+impl Endpoint {
+    /// Starts a node. `ring_sequence` is the number persisted last, 0 when there is none; `seed`
+    /// must be random and secret.
+    pub fn new(
+        configuration: EndpointConfiguration,
+        ring_sequence: u64,
+        seed: [u8; 32],
+        now: Time,
+    ) -> Endpoint {
+        let mut rng = StdRng::from_seed(seed);
+        let boot = Boot { ring_sequence, incarnation: Incarnation(rng.random()) };
+        let links = Links::new(configuration.links, configuration.keyring, rng.random(), now);
+        let node = Node::new(configuration.ring, boot, now);
+        let mut endpoint =
+            Endpoint { links, node, outputs: VecDeque::new(), events: VecDeque::new() };
+        endpoint.pump(now);
+        endpoint
+    }
+
+    /// The ring and groups, for reading.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Acts on ring and groups: connect, join, multicast, leave, close, shut down.
+    pub fn with_node<R>(&mut self, now: Time, act: impl FnOnce(&mut Node) -> R) -> R {
+        let result = act(&mut self.node);
+        self.pump(now);
+        result
+    }
+
+    /// Counters of the links.
+    pub fn link_statistics(&self) -> &LinkStatistics {
+        self.links.statistics()
+    }
+
+    /// Every link to every peer.
+    pub fn link_states(&self) -> Vec<(NodeId, Vec<LinkState>)> {
+        self.links.states()
+    }
+
+    /// Adds a peer or replaces its addresses, at run time.
+    pub fn add_peer(&mut self, peer: Peer, now: Time) {
+        self.links.add_peer(peer, now);
+        self.pump(now);
+    }
+
+    /// Removes a peer at run time; its datagrams are refused.
+    pub fn remove_peer(&mut self, node: NodeId, now: Time) {
+        self.links.remove_peer(node);
+        self.pump(now);
+    }
+
+    /// First step of a key rotation, at every node: accept this key too.
+    pub fn load_key(&mut self, slot: KeySlot, key: Key) -> Result<(), KeyError> {
+        self.links.keyring_mut().ok_or(KeyError::NoSlot(slot))?.load(slot, key)
+    }
+
+    /// Takes a received datagram.
+    pub fn handle_datagram(&mut self, link: u8, from: SocketAddr, datagram: BytesMut, now: Time) {
+        self.links.handle_datagram(link, from, datagram, now);
+        self.pump(now);
+    }
+
+    /// See [`Links::handle_refused`].
+    pub fn handle_refused(&mut self, to: SocketAddr, now: Time) {
+        self.links.handle_refused(to, now);
+        self.pump(now);
+    }
+
+    /// Lets timers run out.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.links.handle_timeout(now);
+        self.pump(now);
+        if self.node.poll_timeout().is_some_and(|at| at <= now) {
+            self.node.handle_timeout(now);
+            self.pump(now);
+        }
+    }
+
+    /// When to call [`Endpoint::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        earliest(self.links.poll_timeout(), self.node.poll_timeout())
+    }
+
+    /// The next output.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<EndpointOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The next event.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<NodeEvent> {
+        self.events.pop_front()
+    }
+
+    fn pump(&mut self, now: Time) {
+        loop {
+            while let Some(event) = self.links.poll_event() {
+                match event {
+                    LinkEvent::Packet(packet) => self.node.handle_packet(packet, now),
+                    LinkEvent::Reachable(node, up) => self.node.handle_reachable(node, up, now),
+                    LinkEvent::Silent(node, silent) => self.node.handle_silent(node, silent, now),
+                    LinkEvent::Link(..) => {}
+                }
+            }
+            self.transmit();
+            let mut idle = true;
+            while let Some(output) = self.node.poll_output() {
+                idle = false;
+                match output {
+                    Output::Persist { ring_sequence } => {
+                        self.outputs.push_back(EndpointOutput::Persist { ring_sequence });
+                    }
+                    Output::Send { to, bytes } => self.links.send(&to, &bytes),
+                }
+                self.transmit();
+            }
+            while let Some(event) = self.node.poll_event() {
+                self.apply_key_step(&event);
+                self.events.push_back(event);
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.links.poll_transmit() {
+            self.outputs.push_back(EndpointOutput::Transmit {
+                link: transmit.link,
+                to: transmit.to,
+                datagram: transmit.datagram,
+            });
+        }
+    }
+
+    fn apply_key_step(&mut self, event: &NodeEvent) {
+        let Some(keyring) = self.links.keyring_mut() else { return };
+        let result = match event {
+            NodeEvent::ActivateKey(slot) => keyring.activate(*slot),
+            NodeEvent::RetireKeysExcept(slot) => keyring.retire_except(*slot),
+            _ => return,
+        };
+        if let Err(error) = result {
+            log::error!("crypto reconfiguration: {error}");
+        }
+    }
+}

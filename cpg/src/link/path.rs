@@ -1,0 +1,168 @@
+//! One link to one peer: pings, answers, round-trip time, path MTU.
+
+use super::{ASSUMED_DATAGRAM, LinkConfiguration, SMALLEST_DATAGRAM};
+use crate::time::Time;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Datagram sizes that are probed: a tunnel, Ethernet over IPv6 and IPv4, jumbo frames, loopback.
+const SIZES: [usize; 6] = [SMALLEST_DATAGRAM, 1372, ASSUMED_DATAGRAM, 1472, 8952, 65_000];
+/// Challenges remembered per link.
+const OUTSTANDING: usize = 16;
+/// A link that does not work is pinged at least this often.
+const EAGER: Duration = Duration::from_millis(200);
+
+/// The state of one link to one node, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkState {
+    /// Number of the link.
+    pub link: u8,
+    /// The peer's address on it.
+    pub address: SocketAddr,
+    /// Answers come back.
+    pub connected: bool,
+    /// Smoothed round-trip time.
+    pub round_trip: Duration,
+    /// Largest datagram that was answered.
+    pub mtu: usize,
+}
+
+#[derive(Debug)]
+struct Challenge {
+    nonce: u64,
+    sent: Time,
+    size: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Path {
+    pub link: u8,
+    pub address: SocketAddr,
+    pub up: bool,
+    challenges: VecDeque<Challenge>,
+    answers: u32,
+    last_answer: Option<Time>,
+    round_trip: Duration,
+    next_ping: Time,
+    probe: usize,
+    /// For each probed size, how many probes have gone unanswered in a row.
+    unanswered: [u32; SIZES.len()],
+    answered: [bool; SIZES.len()],
+}
+
+impl Path {
+    pub(super) fn new(link: u8, address: SocketAddr, now: Time) -> Path {
+        Path {
+            link,
+            address,
+            up: false,
+            challenges: VecDeque::new(),
+            answers: 0,
+            last_answer: None,
+            round_trip: Duration::ZERO,
+            next_ping: now,
+            probe: 0,
+            unanswered: [0; SIZES.len()],
+            answered: [false; SIZES.len()],
+        }
+    }
+
+    pub(super) fn ping_due(&self, now: Time) -> bool {
+        self.next_ping <= now
+    }
+
+    pub(super) fn next_ping(&self) -> Time {
+        self.next_ping
+    }
+
+    pub(super) fn hurry(&mut self, now: Time) {
+        self.next_ping = self.next_ping.min(now);
+    }
+
+    /// Notes a ping with this nonce; returns the datagram size it should have, 0 for the smallest.
+    /// Every other ping probes a size.
+    pub(super) fn ping(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) -> usize {
+        let wait = if self.up { config.ping_interval } else { config.ping_interval.min(EAGER) };
+        self.next_ping = now + wait;
+        self.probe = (self.probe + 1) % (SIZES.len() * 2);
+        let size = if self.up && self.probe.is_multiple_of(2) {
+            let index = self.probe / 2;
+            self.unanswered[index] = self.unanswered[index].saturating_add(1);
+            SIZES[index]
+        } else {
+            0
+        };
+        if self.challenges.len() == OUTSTANDING {
+            self.challenges.pop_front();
+        }
+        self.challenges.push_back(Challenge { nonce, sent: now, size });
+        size
+    }
+
+    /// An answer; false when its nonce is not one of this link's challenges.
+    pub(super) fn pong(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) -> bool {
+        let Some(at) = self.challenges.iter().position(|c| c.nonce == nonce) else { return false };
+        let Some(challenge) = self.challenges.remove(at) else { return false };
+        let passed = now.since(challenge.sent);
+        self.round_trip =
+            if self.answers == 0 { passed } else { (self.round_trip * 7 + passed) / 8 };
+        self.last_answer = Some(now);
+        self.answers = self.answers.saturating_add(1);
+        if let Some(index) = SIZES.iter().position(|size| *size == challenge.size) {
+            self.answered[index] = true;
+            self.unanswered[index] = 0;
+        }
+        if !self.up && self.answers < config.pong_count {
+            self.hurry(now); // the next answer may already make the link work
+        }
+        true
+    }
+
+    /// Judges the link; true when its state changed.
+    pub(super) fn judge(&mut self, config: &LinkConfiguration, now: Time) -> bool {
+        let fresh = self.last_answer.is_some_and(|at| now.since(at) <= config.ping_timeout);
+        let up = fresh && (self.up || self.answers >= config.pong_count);
+        if !fresh {
+            self.answers = 0;
+        }
+        let changed = up != self.up;
+        self.up = up;
+        changed
+    }
+
+    /// The process was paused: nobody is to blame for unanswered pings.
+    pub(super) fn forgive(&mut self, now: Time) {
+        if self.last_answer.is_some() {
+            self.last_answer = Some(now);
+        }
+        self.hurry(now);
+    }
+
+    /// Largest datagram to send on this link.
+    pub(super) fn datagram(&self) -> usize {
+        let works = |index: usize| self.answered[index] && self.unanswered[index] < 4;
+        let proven = (0..SIZES.len()).rev().find(|index| works(*index)).map(|index| SIZES[index]);
+        let failing = SIZES
+            .iter()
+            .zip(&self.unanswered)
+            .find(|(size, unanswered)| **size <= ASSUMED_DATAGRAM && **unanswered >= 4)
+            .map(|(size, _)| *size);
+        match (proven, failing) {
+            (Some(proven), Some(failing)) if proven < failing => proven,
+            (Some(proven), _) => proven.max(ASSUMED_DATAGRAM),
+            (None, Some(_)) => SMALLEST_DATAGRAM,
+            (None, None) => ASSUMED_DATAGRAM,
+        }
+    }
+
+    pub(super) fn state(&self) -> LinkState {
+        LinkState {
+            link: self.link,
+            address: self.address,
+            connected: self.up,
+            round_trip: self.round_trip,
+            mtu: self.datagram(),
+        }
+    }
+}

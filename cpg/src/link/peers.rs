@@ -1,0 +1,470 @@
+//! All peers of a node: sessions, choice of links, sending and receiving.
+
+use super::fragment::{self, Fragments};
+use super::path::Path;
+use super::{LinkConfiguration, LinkMode, LinkState, LinkStatistics, MAX_LINKS, Peer};
+use crate::identity::NodeId;
+use crate::security::{DerivedKeys, Frame, Keyring, MAX_OVERHEAD, ReplayWindow, Sealer};
+use crate::time::Time;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const PACKET: u8 = 0;
+const PING: u8 = 1;
+const PONG: u8 = 2;
+const FRAGMENT: u8 = 3;
+/// Kind, nonce, link.
+const PING_LENGTH: usize = 1 + 8 + 1;
+
+/// A datagram to send.
+#[derive(Debug, Clone)]
+pub struct Transmit {
+    /// On which link.
+    pub link: u8,
+    /// Where to.
+    pub to: SocketAddr,
+    /// The whole datagram.
+    pub datagram: Bytes,
+}
+
+/// What the links report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// A packet of a peer, authentic and new.
+    Packet(Bytes),
+    /// Datagrams travel both ways to and from the node, or no longer.
+    Reachable(NodeId, bool),
+    /// Nothing at all was heard of the node for the time-out, or it is heard again.
+    Silent(NodeId, bool),
+    /// One link changed.
+    Link(NodeId, LinkState),
+}
+
+#[derive(Debug)]
+struct Session {
+    epoch: u64,
+    keys: DerivedKeys,
+    seen: ReplayWindow,
+}
+
+#[derive(Debug)]
+struct PeerState {
+    node: NodeId,
+    paths: Vec<Path>,
+    session: Option<Session>,
+    candidate: Option<(u64, DerivedKeys)>,
+    fragments: Fragments,
+    last_heard: Option<Time>,
+    silent: bool,
+    reachable: bool,
+    turn: usize,
+}
+
+/// The links of one node, without I/O.
+#[derive(Debug)]
+pub struct Links {
+    configuration: LinkConfiguration,
+    sealer: Sealer,
+    rng: StdRng,
+    peers: Vec<PeerState>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<LinkEvent>,
+    statistics: LinkStatistics,
+    fragment_id: u32,
+    next: Time,
+    last_run: Time,
+}
+
+impl Links {
+    /// `seed` must be random and secret: challenges and the epoch of this boot come from it. A
+    /// missing keyring means no encryption.
+    pub fn new(
+        configuration: LinkConfiguration,
+        keyring: Option<Keyring>,
+        seed: [u8; 32],
+        now: Time,
+    ) -> Links {
+        let mut rng = StdRng::from_seed(seed);
+        let sealer = Sealer::new(configuration.node, rng.random(), keyring);
+        let mut links = Links {
+            sealer,
+            rng,
+            peers: Vec::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            statistics: LinkStatistics::default(),
+            fragment_id: 0,
+            next: now,
+            last_run: now,
+            configuration: LinkConfiguration { peers: Vec::new(), ..configuration.clone() },
+        };
+        configuration.peers.into_iter().for_each(|peer| links.add_peer(peer, now));
+        links
+    }
+
+    /// Adds a peer, or replaces its addresses.
+    pub fn add_peer(&mut self, peer: Peer, now: Time) {
+        if peer.node == self.configuration.node {
+            return;
+        }
+        let addresses = peer.addresses.iter().take(MAX_LINKS);
+        let paths = addresses.map(|end| Path::new(end.link, end.address, now)).collect();
+        self.remove_peer(peer.node);
+        self.peers.push(PeerState {
+            node: peer.node,
+            paths,
+            session: None,
+            candidate: None,
+            fragments: Fragments::default(),
+            last_heard: None,
+            silent: false,
+            reachable: false,
+            turn: 0,
+        });
+        self.peers.sort_by_key(|peer| peer.node);
+        self.configuration.peers.push(peer);
+        self.next = now;
+    }
+
+    /// Removes a peer; its datagrams are refused from now on.
+    pub fn remove_peer(&mut self, node: NodeId) {
+        self.configuration.peers.retain(|peer| peer.node != node);
+        let before = self.peers.len();
+        self.peers.retain(|peer| peer.node != node);
+        if self.peers.len() != before {
+            self.events.push_back(LinkEvent::Reachable(node, false));
+        }
+    }
+
+    /// The keys, for rotation. `None` when encryption is off.
+    pub fn keyring_mut(&mut self) -> Option<&mut Keyring> {
+        self.sealer.keyring.as_mut()
+    }
+
+    /// Counters.
+    pub fn statistics(&self) -> &LinkStatistics {
+        &self.statistics
+    }
+
+    /// Every link to every peer.
+    pub fn states(&self) -> Vec<(NodeId, Vec<LinkState>)> {
+        let states = |peer: &PeerState| peer.paths.iter().map(Path::state).collect();
+        self.peers.iter().map(|peer| (peer.node, states(peer))).collect()
+    }
+
+    fn peer(&self, node: NodeId) -> Option<usize> {
+        self.peers.binary_search_by_key(&node, |peer| peer.node).ok()
+    }
+
+    /// Sends a packet to each node of a list.
+    pub fn send(&mut self, to: &[NodeId], packet: &Bytes) {
+        let targets: Vec<(u8, SocketAddr, usize)> = self.targets(to);
+        let room = targets.iter().map(|(_, _, size)| *size).min().unwrap_or(0);
+        if packet.len() + 1 + MAX_OVERHEAD <= room {
+            self.send_content(&targets, &[PACKET], packet);
+        } else if room > 0 {
+            self.fragment_id = self.fragment_id.wrapping_add(1);
+            let pieces = fragment::cut(self.fragment_id, packet, room - 1 - MAX_OVERHEAD);
+            for piece in pieces {
+                self.send_content(&targets, &[FRAGMENT], &piece);
+            }
+        }
+    }
+
+    fn send_content(&mut self, targets: &[(u8, SocketAddr, usize)], kind: &[u8], content: &[u8]) {
+        let datagram = self.sealer.seal([kind, content]).freeze();
+        for (link, to, _) in targets {
+            self.push(Transmit { link: *link, to: *to, datagram: datagram.clone() });
+        }
+    }
+
+    fn push(&mut self, transmit: Transmit) {
+        self.statistics.datagrams_tx += 1;
+        self.statistics.bytes_tx += transmit.datagram.len() as u64;
+        self.transmits.push_back(transmit);
+    }
+
+    /// Where a packet for `to` goes: link, address, largest datagram.
+    fn targets(&mut self, to: &[NodeId]) -> Vec<(u8, SocketAddr, usize)> {
+        let mut targets = Vec::with_capacity(to.len());
+        for node in to {
+            let Some(at) = self.peer(*node) else { continue };
+            let (mode, priorities) = (self.configuration.mode, &self.configuration.priorities);
+            let peer = &mut self.peers[at];
+            let mut up: Vec<&Path> = peer.paths.iter().filter(|path| path.up).collect();
+            if up.is_empty() {
+                up = peer.paths.iter().collect(); // perhaps it works again
+            }
+            let rank = |path: &&Path| {
+                let priority = priorities.get(usize::from(path.link)).copied().unwrap_or(1).max(1);
+                (std::cmp::Reverse(priority), path.link)
+            };
+            let chosen: Vec<&Path> = match mode {
+                LinkMode::Active => up,
+                LinkMode::Passive => up.into_iter().min_by_key(rank).into_iter().collect(),
+                LinkMode::RoundRobin => {
+                    peer.turn = peer.turn.wrapping_add(1);
+                    let at = peer.turn % up.len().max(1);
+                    up.into_iter().nth(at).into_iter().collect()
+                }
+            };
+            targets.extend(chosen.iter().map(|path| (path.link, path.address, path.datagram())));
+        }
+        if to.len() > 1 { self.gather_multicast(targets) } else { targets }
+    }
+
+    /// Replaces all copies on a link with a multicast address by one.
+    fn gather_multicast(
+        &self,
+        targets: Vec<(u8, SocketAddr, usize)>,
+    ) -> Vec<(u8, SocketAddr, usize)> {
+        let group = |link: u8| self.configuration.multicast.get(usize::from(link)).copied().flatten();
+        let mut merged: Vec<(u8, SocketAddr, usize)> = Vec::with_capacity(targets.len());
+        for (link, address, size) in targets {
+            let address = group(link).unwrap_or(address);
+            match merged.iter_mut().find(|known| known.0 == link && known.1 == address) {
+                Some(known) => known.2 = known.2.min(size),
+                None => merged.push((link, address, size)),
+            }
+        }
+        merged
+    }
+
+    /// Takes a received datagram.
+    pub fn handle_datagram(&mut self, link: u8, from: SocketAddr, datagram: BytesMut, now: Time) {
+        self.statistics.datagrams_rx += 1;
+        self.statistics.bytes_rx += datagram.len() as u64;
+        let Ok(frame) = Frame::parse(&datagram) else {
+            self.statistics.rx_refused += 1;
+            return;
+        };
+        let listed = self.peer(frame.sender).filter(|at| {
+            self.peers[*at].paths.iter().any(|path| path.address.ip() == from.ip())
+        });
+        let Some(at) = listed else {
+            self.statistics.rx_unlisted += 1;
+            return;
+        };
+        let peer = &mut self.peers[at];
+        let proven = peer.session.as_mut().filter(|session| session.epoch == frame.epoch);
+        let is_proven = proven.is_some();
+        let keys = match proven {
+            Some(session) => &mut session.keys,
+            None => {
+                if peer.candidate.as_ref().is_none_or(|(epoch, _)| *epoch != frame.epoch) {
+                    peer.candidate = Some((frame.epoch, DerivedKeys::default()));
+                }
+                match &mut peer.candidate {
+                    Some((_, keys)) => keys,
+                    None => return,
+                }
+            }
+        };
+        let Ok(content) = self.sealer.open(&frame, keys, datagram) else {
+            self.statistics.rx_refused += 1;
+            return;
+        };
+        if is_proven {
+            let session = peer.session.as_mut();
+            if !session.is_some_and(|session| session.seen.accept(frame.counter)) {
+                self.statistics.rx_replayed += 1;
+                return;
+            }
+        }
+        self.content(at, link, &frame, is_proven, content.freeze(), now);
+    }
+
+    fn content(
+        &mut self,
+        at: usize,
+        link: u8,
+        frame: &Frame,
+        proven: bool,
+        mut content: Bytes,
+        now: Time,
+    ) {
+        let kind = content.try_get_u8().unwrap_or(u8::MAX);
+        match kind {
+            PACKET | FRAGMENT if !proven => self.statistics.rx_unproven += 1,
+            PACKET => {
+                self.heard(at, now);
+                self.events.push_back(LinkEvent::Packet(content));
+            }
+            FRAGMENT => {
+                self.heard(at, now);
+                match self.peers[at].fragments.accept(content) {
+                    Ok(Some(packet)) => self.events.push_back(LinkEvent::Packet(packet)),
+                    Ok(None) => {}
+                    Err(()) => self.statistics.rx_malformed += 1,
+                }
+            }
+            PING if content.len() + 1 >= PING_LENGTH => {
+                if proven {
+                    self.heard(at, now);
+                } else if let Some(path) = self.peers[at].paths.iter_mut().find(|p| p.link == link) {
+                    path.hurry(now); // a new boot: challenge it without waiting
+                    self.next = now;
+                }
+                self.pong(at, content.get_u64(), content.get_u8());
+            }
+            PONG if content.len() + 1 >= PING_LENGTH => {
+                self.answered(at, frame, content.get_u64(), content.get_u8(), now);
+            }
+            _ => self.statistics.rx_malformed += 1,
+        }
+    }
+
+    fn heard(&mut self, at: usize, now: Time) {
+        let peer = &mut self.peers[at];
+        peer.last_heard = Some(now);
+        if peer.silent {
+            peer.silent = false;
+            self.events.push_back(LinkEvent::Silent(peer.node, false));
+        }
+    }
+
+    /// Answers a ping on the link the ping names.
+    fn pong(&mut self, at: usize, nonce: u64, link: u8) {
+        let path = self.peers[at].paths.iter().find(|path| path.link == link);
+        let Some((link, to)) = path.map(|path| (path.link, path.address)) else { return };
+        let datagram = self.sealer.seal([&ping_body(PONG, nonce, link, 0), &[]]).freeze();
+        self.push(Transmit { link, to, datagram });
+    }
+
+    fn answered(&mut self, at: usize, frame: &Frame, nonce: u64, link: u8, now: Time) {
+        let configuration = &self.configuration;
+        let peer = &mut self.peers[at];
+        let path = peer.paths.iter_mut().find(|path| path.link == link);
+        if !path.is_some_and(|path| path.pong(nonce, configuration, now)) {
+            return; // not an answer to a challenge of this boot
+        }
+        self.statistics.pongs_rx += 1;
+        if peer.session.as_ref().is_none_or(|session| session.epoch != frame.epoch) {
+            let mut seen = ReplayWindow::default();
+            seen.accept(frame.counter);
+            let keys = peer.candidate.take().map(|(_, keys)| keys).unwrap_or_default();
+            peer.session = Some(Session { epoch: frame.epoch, keys, seen });
+            peer.fragments = Fragments::default();
+        }
+        self.heard(at, now);
+        self.judge(at, now);
+        self.next = self.next.min(now);
+    }
+
+    fn judge(&mut self, at: usize, now: Time) {
+        let peer = &mut self.peers[at];
+        for path in &mut peer.paths {
+            if path.judge(&self.configuration, now) {
+                let counter = if path.up {
+                    &mut self.statistics.link_up
+                } else {
+                    &mut self.statistics.link_down
+                };
+                *counter += 1;
+                let state = if path.up { "up" } else { "down" };
+                log::info!("link: host: {} link: {} is {state}", peer.node, path.link);
+                self.events.push_back(LinkEvent::Link(peer.node, path.state()));
+            }
+        }
+        let reachable = peer.paths.iter().any(|path| path.up);
+        if reachable != peer.reachable {
+            peer.reachable = reachable;
+            if !reachable {
+                log::info!("host: host: {} has no active links", peer.node);
+            }
+            self.events.push_back(LinkEvent::Reachable(peer.node, reachable));
+        }
+        let timeout = self.configuration.ping_timeout;
+        if !peer.silent && peer.last_heard.is_some_and(|heard| now.since(heard) > timeout) {
+            peer.silent = true;
+            self.events.push_back(LinkEvent::Silent(peer.node, true));
+        }
+    }
+
+    /// The network reports that nothing listens at an address: its process is gone unless it is
+    /// heard again soon. Evidence only; the ring still has to agree.
+    pub fn handle_refused(&mut self, to: SocketAddr, now: Time) {
+        let grace = self.configuration.ping_timeout.min(Duration::from_millis(20));
+        for peer in &mut self.peers {
+            let recent = peer.last_heard.is_none_or(|heard| now.since(heard) <= grace);
+            let theirs = peer.paths.iter().any(|path| path.address == to);
+            if theirs && !recent && !peer.silent {
+                peer.silent = true;
+                self.events.push_back(LinkEvent::Silent(peer.node, true));
+            }
+        }
+    }
+
+    /// Pings, and judges silence.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if now < self.next {
+            return;
+        }
+        let late = now.since(self.next);
+        if self.last_run < self.next && late > self.configuration.ping_timeout / 2 {
+            self.forgive(now);
+        }
+        self.last_run = now;
+        for at in 0..self.peers.len() {
+            self.judge(at, now);
+            for index in 0..self.peers[at].paths.len() {
+                if self.peers[at].paths[index].ping_due(now) {
+                    self.ping(at, index, now);
+                }
+            }
+        }
+        let pings = self.peers.iter().flat_map(|peer| &peer.paths).map(Path::next_ping).min();
+        let soon = now + self.configuration.ping_timeout / 4;
+        self.next = pings.map_or(soon, |ping| ping.min(soon));
+    }
+
+    /// This process did not run for a while: silence is nobody's fault.
+    fn forgive(&mut self, now: Time) {
+        for peer in &mut self.peers {
+            peer.last_heard = peer.last_heard.map(|_| now);
+            peer.paths.iter_mut().for_each(|path| path.forgive(now));
+        }
+    }
+
+    fn ping(&mut self, at: usize, index: usize, now: Time) {
+        let nonce = self.rng.random();
+        let path = &mut self.peers[at].paths[index];
+        let size = path.ping(nonce, &self.configuration, now);
+        let (link, to) = (path.link, path.address);
+        let padding = size.saturating_sub(MAX_OVERHEAD + PING_LENGTH);
+        let datagram = self.sealer.seal([&ping_body(PING, nonce, link, padding), &[]]).freeze();
+        self.statistics.pings_tx += 1;
+        self.push(Transmit { link, to, datagram });
+    }
+
+    /// When to call [`Links::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        (!self.peers.is_empty()).then_some(self.next)
+    }
+
+    /// The next datagram to send.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next report.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+}
+
+fn ping_body(kind: u8, nonce: u64, link: u8, padding: usize) -> BytesMut {
+    let mut body = BytesMut::with_capacity(PING_LENGTH + padding);
+    body.put_u8(kind);
+    body.put_u64(nonce);
+    body.put_u8(link);
+    body.put_bytes(0, padding);
+    body
+}
