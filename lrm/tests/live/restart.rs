@@ -1,0 +1,58 @@
+//! What a killed executor left running is found and ended by the next.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::rig::{Rig, is_alive, ms, request};
+
+const ROLE: &str = "LRM_TEST_EXECUTOR_IN";
+
+/// The executor that will be killed: runs agents in the directory until then.
+fn be_an_executor(directory: &Path) {
+    let mut rig = Rig::with(|config, _| config.journal = Some(directory.join("runs")));
+    let dir = directory.display().to_string();
+    rig.register("r", "ocf:test:Misbehave");
+    rig.register("s", "ocf:test:Misbehave");
+    rig.register("done", "ocf:test:Misbehave");
+    rig.run_expect("done_start_0", &[("how", "none")], "OK/Done");
+    rig.execute(request("r_start_0", &[("how", "background"), ("dir", &dir)])).unwrap();
+    rig.execute(request("s_start_0", &[("how", "ignore_term"), ("dir", &dir)])).unwrap();
+    let began = |name: &str| directory.join(name).exists();
+    rig.until("both agents run", |_| began("background") && began("trapped"));
+    println!("\nagents running: {}", rig.driver.processes());
+    rig.pass(ms(60_000));
+}
+
+#[test]
+fn agents_left_by_a_killed_executor_are_ended() {
+    if let Some(directory) = std::env::var_os(ROLE) {
+        return be_an_executor(Path::new(&directory));
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let mut executor = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "restart::agents_left_by_a_killed_executor_are_ended", "--nocapture"])
+        .env(ROLE, scratch.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(executor.stdout.take().unwrap());
+    let line =
+        output.by_ref().lines().map_while(Result::ok).find(|line| line.starts_with("agents"));
+    assert_eq!(line.as_deref(), Some("agents running: 2"));
+    executor.kill().unwrap();
+    executor.wait().unwrap();
+
+    let background = std::fs::read_to_string(scratch.path().join("background")).unwrap();
+    assert!(is_alive(&background), "the executor's death alone ends nothing");
+    let mut next = Rig::with(|config, _| config.journal = Some(scratch.path().join("runs")));
+    let orphans = next.driver.orphans().to_vec();
+    assert_eq!(orphans.len(), 2, "{orphans:?}");
+    assert!(orphans.iter().all(|o| o.command.ends_with("/test/Misbehave start")), "{orphans:?}");
+    next.until("agents and what they started gone", |_| {
+        !is_alive(&background) && orphans.iter().all(|o| !is_alive(&o.pid.to_string()))
+    });
+    drop(next);
+    let third = Rig::with(|config, _| config.journal = Some(scratch.path().join("runs")));
+    assert_eq!(third.driver.orphans(), []);
+}
