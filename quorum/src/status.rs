@@ -156,7 +156,7 @@ impl Votes {
         if settings.expected_votes_tracking {
             keys.push(("ev_tracking_barrier", U32(tracking)));
         }
-        if let Some(last) = self.last_quorate() {
+        if let Some(last) = self.memory().latest() {
             let ids = [
                 ("lowest_node_id", last.members.first()),
                 ("highest_node_id", last.members.last()),

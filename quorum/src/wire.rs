@@ -8,6 +8,8 @@ use crate::id::{NodeId, RingId};
 
 /// Most members of a view.
 pub const MAX_MEMBERS: usize = 1024;
+/// Most views with quorum that are not confirmed yet.
+pub const MAX_ATTEMPTS: usize = 16;
 /// Longest device name.
 pub const MAX_NAME: usize = 254;
 /// Longest extra information of a device.
@@ -57,6 +59,75 @@ pub struct LastQuorate {
     pub members: Vec<(NodeId, u32)>,
 }
 
+/// What a node remembers of partitions that had quorum, for the tie-breaker and for continuity.
+///
+/// A view that will have quorum is first an *attempt*: every member remembers it before any of
+/// them gives its verdict. A member that gives the verdict knows it *confirmed* and forgets all
+/// before; one that is cut off in between cannot know, and must satisfy the view confirmed before
+/// as well as every attempt since (after Lotem, Keidar and Dolev, *Dynamic voting for consistent
+/// primary components*, PODC 1997).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Memory {
+    /// The last view known to have had quorum.
+    pub confirmed: Option<LastQuorate>,
+    /// Later views that may have had it, by ascending ring.
+    pub attempts: Vec<LastQuorate>,
+}
+
+impl Memory {
+    /// All views to be satisfied.
+    pub fn views(&self) -> impl Iterator<Item = &LastQuorate> {
+        self.confirmed.iter().chain(&self.attempts)
+    }
+
+    /// The latest view.
+    #[must_use]
+    pub fn latest(&self) -> Option<&LastQuorate> {
+        self.attempts.last().or(self.confirmed.as_ref())
+    }
+
+    /// Whether attempts may be missing, so that no view can be trusted.
+    #[must_use]
+    pub fn overflows(&self) -> bool {
+        self.attempts.len() >= MAX_ATTEMPTS
+    }
+
+    /// What several nodes remember together.
+    #[must_use]
+    pub fn merged<'a>(memories: impl Iterator<Item = &'a Memory> + Clone) -> Memory {
+        let confirmed = memories.clone().filter_map(|m| m.confirmed.as_ref());
+        let confirmed = confirmed.max_by_key(|view| view.ring).cloned();
+        let known = confirmed.as_ref().map(|view| view.ring);
+        let mut later: Vec<_> = memories
+            .flat_map(|m| &m.attempts)
+            .filter(|view| known.is_none_or(|known| view.ring > known))
+            .cloned()
+            .collect();
+        later.sort_by(|a, b| (a.ring, &a.members).cmp(&(b.ring, &b.members)));
+        let mut memory = Memory { confirmed, attempts: Vec::new() };
+        for view in later {
+            memory.attempt(view);
+        }
+        memory
+    }
+
+    /// Adds an attempt, the latest of all. Attempts with the same members demand the same, so one
+    /// is enough.
+    pub(crate) fn attempt(&mut self, view: LastQuorate) {
+        let same = |known: &LastQuorate| known.ring == view.ring || known.members == view.members;
+        self.attempts.retain(|known| !same(known));
+        if !self.overflows() {
+            self.attempts.push(view);
+        }
+    }
+
+    /// This view had quorum; nothing before it matters any more.
+    pub(crate) fn confirm(&mut self, view: LastQuorate) {
+        self.confirmed = Some(view);
+        self.attempts.clear();
+    }
+}
+
 /// What a member brings into a new ring.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Report {
@@ -83,7 +154,7 @@ pub struct Report {
     /// Name of the device known to it, empty if none.
     pub device_name: String,
     /// Its memory of quorum.
-    pub last_quorate: Option<LastQuorate>,
+    pub memory: Memory,
 }
 
 /// One message. `ticket` lets the sender recognise its own request when it is delivered back.
@@ -303,14 +374,22 @@ impl Writer {
         self.bool(report.leaving);
         self.0.push(report.device.bits());
         self.bytes(report.device_name.as_bytes());
-        self.bool(report.last_quorate.is_some());
-        if let Some(last) = &report.last_quorate {
-            self.maybe_ring(last.ring);
-            self.count(last.members.len());
-            for (id, votes) in &last.members {
-                self.u32(id.get());
-                self.u32(*votes);
-            }
+        self.bool(report.memory.confirmed.is_some());
+        if let Some(view) = &report.memory.confirmed {
+            self.view(view);
+        }
+        self.count(report.memory.attempts.len());
+        for view in &report.memory.attempts {
+            self.view(view);
+        }
+    }
+
+    fn view(&mut self, view: &LastQuorate) {
+        self.maybe_ring(view.ring);
+        self.count(view.members.len());
+        for (id, votes) in &view.members {
+            self.u32(id.get());
+            self.u32(*votes);
         }
     }
 }
@@ -393,10 +472,18 @@ impl<'a> Reader<'a> {
         DeviceFlags::from_bits(bits).ok_or(self.bad("device flags, at most 15"))
     }
 
-    fn last_quorate(&mut self) -> Result<Option<LastQuorate>, WireError> {
-        if !self.bool()? {
-            return Ok(None);
+    fn memory(&mut self) -> Result<Memory, WireError> {
+        let confirmed = if self.bool()? { Some(self.view()?) } else { None };
+        let n = self.count(MAX_ATTEMPTS, "attempt count, at most 16")?;
+        let attempts = (0..n).map(|_| self.view()).collect::<Result<Vec<_>, _>>()?;
+        if attempts.is_sorted_by(|a, b| a.ring < b.ring) {
+            Ok(Memory { confirmed, attempts })
+        } else {
+            Err(self.bad("attempts, rings must ascend"))
         }
+    }
+
+    fn view(&mut self) -> Result<LastQuorate, WireError> {
         let ring = self.maybe_ring()?;
         let n = self.count(MAX_MEMBERS, "member count, at most 1024")?;
         let mut fields = self.take(n * 8)?;
@@ -407,7 +494,7 @@ impl<'a> Reader<'a> {
             members.push((field.node()?, field.u32()?));
         }
         if members.is_sorted_by(|(a, _), (b, _)| a < b) {
-            Ok(Some(LastQuorate { ring, members }))
+            Ok(LastQuorate { ring, members })
         } else {
             Err(self.bad("member list, ids must ascend"))
         }
@@ -429,7 +516,7 @@ impl<'a> Reader<'a> {
             leaving: self.bool()?,
             device: self.device()?,
             device_name: self.name()?,
-            last_quorate: self.last_quorate()?,
+            memory: self.memory()?,
         })
     }
 
@@ -488,13 +575,16 @@ mod tests {
             device: DeviceFlags { registered: true, casts: true, ..Default::default() },
             digest: 77,
             device_name: "net".into(),
-            last_quorate: Some(LastQuorate {
-                ring: Some(ring),
-                members: vec![(node(1), 1), (node(9), 0)],
-            }),
+            memory: Memory {
+                confirmed: Some(LastQuorate { ring: None, members: vec![(node(2), 1)] }),
+                attempts: vec![LastQuorate {
+                    ring: Some(ring),
+                    members: vec![(node(1), 1), (node(9), 0)],
+                }],
+            },
         };
         vec![
-            Message::Report(Box::new(Report { last_quorate: None, ..report.clone() })),
+            Message::Report(Box::new(Report { memory: Memory::default(), ..report.clone() })),
             Message::Report(Box::new(report)),
             Message::Ready { ring },
             Message::SetExpected { ticket: u64::MAX, expected: 5, forced: false },

@@ -48,10 +48,9 @@ impl TieBreaker {
         match self {
             TieBreaker::Lowest => before.first().is_some_and(is_member),
             TieBreaker::Highest => before.last().is_some_and(is_member),
-            TieBreaker::List(list) => list
-                .iter()
-                .find(|id| before.binary_search(id).is_ok())
-                .is_some_and(is_member),
+            TieBreaker::List(list) => {
+                list.iter().find(|id| before.binary_search(id).is_ok()).is_some_and(is_member)
+            }
         }
     }
 

@@ -9,7 +9,7 @@
 use crate::id::{NodeId, RingId};
 use crate::mutation::{self, Mutation};
 use crate::options::{Settings, TieBreaker};
-use crate::wire::LastQuorate;
+use crate::wire::{LastQuorate, Memory};
 
 /// More than half.
 #[must_use]
@@ -95,12 +95,14 @@ impl Roll {
 /// By what right a partition asks for quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mandate {
-    /// It had quorum up to now, or an administrator ended the waiting.
-    Held,
-    /// An administrator changed the votes: the administrator answers for remnants elsewhere.
-    Ordered,
-    /// It had none, so the stricter rules for gaining it apply.
+    /// It had none: with `wait_for_all` everybody must be here.
     Sought,
+    /// It had quorum up to now.
+    Held,
+    /// An administrator changed the votes, and answers for remnants elsewhere.
+    Ordered,
+    /// An administrator ended the waiting, and answers for remnants elsewhere.
+    Released,
 }
 
 /// Outcome of one judgement.
@@ -126,19 +128,20 @@ pub fn judge(
     rules: &Rules<'_>,
     roll: &Roll,
     expected: u32,
-    last: Option<&LastQuorate>,
+    memory: &Memory,
     mandate: Mandate,
 ) -> Verdict {
     let expected = expected.max(roll.node_votes().saturating_add(rules.device_votes)).max(1);
     let total = roll.total(rules);
     let quorum = rules.quorum(expected, total, roll.voters());
     let by_votes = total >= quorum;
-    let enough = by_votes || wins_tie(rules, roll, expected, total, quorum, last);
+    let enough = by_votes || wins_tie(rules, roll, expected, total, quorum, memory);
     let all_here =
         total == expected || mutation::planted(Mutation::StopWaitingAtMajority) && total >= quorum;
-    let waiting = rules.wait_for_all && mandate != Mandate::Held && !all_here;
-    let seeks = rules.last_man_standing && mandate == Mandate::Sought;
-    let continues = !seeks || continues(rules, roll, last);
+    let waits = matches!(mandate, Mandate::Sought | Mandate::Ordered);
+    let waiting = rules.wait_for_all && waits && !all_here;
+    let unattended = matches!(mandate, Mandate::Sought | Mandate::Held);
+    let continues = !(rules.last_man_standing && unattended) || continues(rules, roll, memory);
     let quorate = enough && !waiting && continues;
     Verdict {
         expected,
@@ -150,45 +153,48 @@ pub fn judge(
     }
 }
 
-/// An exact half of the expected votes goes on if the breaker is here and the lost part could not
-/// have quorum itself.
+/// Votes of a remembered view's members that are here, and that are not.
+fn held_and_lost(view: &LastQuorate, roll: &Roll) -> (u64, u64) {
+    let mut sums = (0, 0);
+    for (id, votes) in &view.members {
+        let here = roll.ids.binary_search(id).is_ok();
+        *(if here { &mut sums.0 } else { &mut sums.1 }) += u64::from(*votes);
+    }
+    sums
+}
+
+fn favoured(rule: Option<&TieBreaker>, roll: &Roll, view: &LastQuorate) -> bool {
+    let before: Vec<_> = view.members.iter().map(|(id, _)| *id).collect();
+    rule.is_some_and(|rule| rule.favours(&roll.ids, &before))
+}
+
+/// An exact half of the expected votes goes on if the breaker of every remembered view is here and
+/// the lost part could not have quorum itself.
 fn wins_tie(
     rules: &Rules<'_>,
     roll: &Roll,
     expected: u32,
     total: u32,
     quorum: u32,
-    last: Option<&LastQuorate>,
+    memory: &Memory,
 ) -> bool {
-    let (Some(rule), Some(last)) = (rules.tie_breaker, last) else { return false };
-    let before: Vec<_> = last.members.iter().map(|(id, _)| *id).collect();
-    let lost: u64 = last
-        .members
-        .iter()
-        .filter(|(id, _)| roll.ids.binary_search(id).is_err())
-        .map(|(_, votes)| u64::from(*votes))
-        .sum();
-    total > 0
-        && total == expected / 2
-        && lost < u64::from(quorum)
-        && rule.favours(&roll.ids, &before)
+    let half = total > 0 && total == expected / 2 && rules.tie_breaker.is_some();
+    half && memory.latest().is_some()
+        && !memory.overflows()
+        && memory.views().all(|view| {
+            held_and_lost(view, roll).1 < u64::from(quorum)
+                && favoured(rules.tie_breaker, roll, view)
+        })
 }
 
-/// Where expected votes may have been re-based, whoever gains quorum must hold more than half of
-/// the last view that had it (or half with the breaker): a re-based remnant may still be alive.
-fn continues(rules: &Rules<'_>, roll: &Roll, last: Option<&LastQuorate>) -> bool {
-    let Some(last) = last else { return true };
-    let sum = |here: bool| -> u64 {
-        last.members
-            .iter()
-            .filter(|(id, _)| roll.ids.binary_search(id).is_ok() == here)
-            .map(|(_, votes)| u64::from(*votes))
-            .sum()
-    };
-    let (held, lost) = (sum(true), sum(false));
-    let before: Vec<_> = last.members.iter().map(|(id, _)| *id).collect();
-    held > lost
-        || held == lost && rules.tie_breaker.is_some_and(|rule| rule.favours(&roll.ids, &before))
+/// Where expected votes may have been re-based, whoever has quorum must hold more than half of
+/// every remembered view (or half with the breaker): a re-based remnant may still be alive.
+fn continues(rules: &Rules<'_>, roll: &Roll, memory: &Memory) -> bool {
+    !memory.overflows()
+        && memory.views().all(|view| {
+            let (held, lost) = held_and_lost(view, roll);
+            held > lost || held == lost && favoured(rules.tie_breaker, roll, view)
+        })
 }
 
 /// What one member brings into a new ring.
@@ -206,19 +212,15 @@ pub struct Claim<'a> {
     pub quorate: bool,
     /// The device casts for it.
     pub device_casts: bool,
-    /// Its memory of the last quorum.
-    pub last: Option<&'a LastQuorate>,
+    /// Its memory of quorum.
+    pub memory: &'a Memory,
 }
 
 /// Judges a new ring from what its members bring; `claims` is sorted by node. `device_casts` is
-/// the caller's own device. Returns the verdict and the newest memory of quorum among the members.
+/// the caller's own device. Returns the verdict and what the members remember together.
 #[must_use]
-pub fn merge(
-    rules: &Rules<'_>,
-    claims: &[Claim<'_>],
-    device_casts: bool,
-) -> (Verdict, Option<LastQuorate>) {
-    let newest = claims.iter().filter_map(|c| c.last).max_by_key(|last| last.ring);
+pub fn merge(rules: &Rules<'_>, claims: &[Claim<'_>], device_casts: bool) -> (Verdict, Memory) {
+    let memory = Memory::merged(claims.iter().map(|c| c.memory));
     let mut led_by: Option<u32> = None;
     for fragment in fragments(claims) {
         if keeps_verdict(rules, &fragment) {
@@ -232,7 +234,7 @@ pub fn merge(
         None => (highest, Mandate::Sought),
     };
     let roll = roll_of(claims.iter(), device_casts);
-    (judge(rules, &roll, expected, newest, mandate), newest.cloned())
+    (judge(rules, &roll, expected, &memory, mandate), memory)
 }
 
 fn roll_of<'c, 'a: 'c>(claims: impl Iterator<Item = &'c Claim<'a>>, device_casts: bool) -> Roll {
@@ -255,10 +257,11 @@ fn keeps_verdict(rules: &Rules<'_>, fragment: &[&Claim<'_>]) -> bool {
         return fragment.iter().any(|c| c.quorate);
     }
     let expected = fragment.iter().map(|c| c.expected).max().unwrap_or(1);
-    let last = fragment.iter().filter_map(|c| c.last).max_by_key(|last| last.ring);
+    let memory = Memory::merged(fragment.iter().map(|c| c.memory));
     let device = fragment.iter().all(|c| c.device_casts);
     let roll = roll_of(fragment.iter().copied(), device);
-    fragment.iter().all(|c| c.quorate) && judge(rules, &roll, expected, last, Mandate::Held).quorate
+    fragment.iter().all(|c| c.quorate)
+        && judge(rules, &roll, expected, &memory, Mandate::Held).quorate
 }
 
 #[cfg(test)]
@@ -281,13 +284,17 @@ mod tests {
         Roll { ids: ids(members), votes: vec![1; members.len()], device_casts: false }
     }
 
-    fn last(sequence: u64, members: &[u32]) -> LastQuorate {
+    fn view(sequence: u64, members: &[u32]) -> LastQuorate {
         let ring = RingId { sequence, representative: NodeId::new(1).unwrap() };
-        LastQuorate {
-            ring: Some(ring),
-            members: ids(members).into_iter().map(|id| (id, 1)).collect(),
-        }
+        let members = ids(members).into_iter().map(|id| (id, 1)).collect();
+        LastQuorate { ring: Some(ring), members }
     }
+
+    fn last(sequence: u64, members: &[u32]) -> Memory {
+        Memory { confirmed: Some(view(sequence, members)), attempts: Vec::new() }
+    }
+
+    static NOTHING: Memory = Memory { confirmed: None, attempts: Vec::new() };
 
     #[test]
     fn majority_is_more_than_half() {
@@ -301,7 +308,7 @@ mod tests {
     #[test]
     fn sums_saturate_instead_of_wrapping() {
         let roll = Roll { ids: ids(&[1, 2]), votes: vec![u32::MAX, 7], device_casts: false };
-        assert_eq!(judge(&PLAIN, &roll, 1, None, Mandate::Sought).expected, u32::MAX);
+        assert_eq!(judge(&PLAIN, &roll, 1, &NOTHING, Mandate::Sought).expected, u32::MAX);
     }
 
     #[test]
@@ -316,11 +323,27 @@ mod tests {
             (4, &[1], &[1, 2, 3, 4], false),
         ] {
             let last = last(4, before);
-            let v = judge(&rules, &roll(members), expected, Some(&last), Mandate::Held);
+            let v = judge(&rules, &roll(members), expected, &last, Mandate::Held);
             assert_eq!(v.quorate, quorate, "{expected} {members:?} {before:?}");
             assert!(!v.by_votes);
         }
-        assert!(!judge(&rules, &roll(&[1]), 2, None, Mandate::Sought).quorate);
+        assert!(!judge(&rules, &roll(&[1]), 2, &NOTHING, Mandate::Sought).quorate);
+    }
+
+    #[test]
+    fn a_view_that_not_all_may_know_must_be_satisfied_as_well_as_the_one_before() {
+        let lowest = TieBreaker::Lowest;
+        let rules = Rules { tie_breaker: Some(&lowest), ..PLAIN };
+        let mut memory = last(4, &[1, 2, 3, 4]);
+        memory.attempt(view(8, &[2, 3, 4]));
+        let verdict = |members: &[u32], memory: &Memory| {
+            judge(&rules, &roll(members), 4, memory, Mandate::Held).quorate
+        };
+        assert!(!verdict(&[2, 3], &memory), "1 may still be the breaker elsewhere");
+        assert!(!verdict(&[1, 4], &memory), "2 may be the breaker elsewhere");
+        memory.confirm(view(8, &[2, 3, 4]));
+        assert!(verdict(&[2, 3], &memory));
+        assert!(!verdict(&[1, 4], &memory));
     }
 
     fn claim(node: u32, origin: u64, expected: u32, quorate: bool) -> Claim<'static> {
@@ -332,7 +355,7 @@ mod tests {
             expected,
             quorate,
             device_casts: false,
-            last: None,
+            memory: &NOTHING,
         }
     }
 
@@ -355,7 +378,7 @@ mod tests {
         let rules = Rules { last_man_standing: true, ..PLAIN };
         let remnant = last(8, &[1, 2, 3]);
         let mut claims = vec![claim(3, 12, 3, false), claim(4, 4, 5, false), claim(5, 4, 5, false)];
-        claims[0].last = Some(&remnant);
+        claims[0].memory = &remnant;
         assert!(!merge(&rules, &claims, false).0.quorate);
         claims.insert(0, claim(2, 12, 3, false));
         assert!(merge(&rules, &claims, false).0.quorate);

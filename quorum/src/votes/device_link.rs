@@ -27,18 +27,18 @@ impl Votes {
         self.settings.device.as_ref().filter(|device| device.enabled)
     }
 
-    /// Whether the verdict of the new ring must wait for a poll about it.
-    pub(super) fn await_device(&mut self, now: Duration) -> bool {
+    /// With a living device the verdict of the new ring waits for a poll about it.
+    pub(super) fn await_device(&mut self, now: Duration) {
         let flags = self.device.flags;
-        let Some(device) = self.enabled_device() else { return false };
+        let Some(device) = self.enabled_device() else { return };
         if !(flags.registered && flags.alive) {
-            return false;
+            return;
         }
         let longest = device.sync_timeout;
         self.device.deadline = Some(now + longest);
         let name = self.device.name.clone().unwrap_or_default();
         self.notice(Notice::WaitingForDevice { name, millis: longest.as_millis() });
-        true
+        self.set_awaits_device(true);
     }
 
     pub(super) fn device_expire(&mut self, now: Duration) {
@@ -49,7 +49,7 @@ impl Votes {
         let name = self.device.name.clone().unwrap_or_default();
         self.notice(Notice::DeviceLost { name });
         self.set_own_flags(DeviceFlags { alive: false, casts: false, ..self.device.flags });
-        self.say_ready();
+        self.set_awaits_device(false);
     }
 
     /// Own flags count here at once (a vote taken back must not linger) and are announced.
@@ -136,7 +136,7 @@ impl Votes {
         let Some(timeout) = self.enabled_device().map(|device| device.timeout) else { return };
         self.device.deadline = Some(now + timeout);
         self.set_own_flags(DeviceFlags { alive: true, casts: cast, ..self.device.flags });
-        self.say_ready();
+        self.set_awaits_device(false);
     }
 
     pub(super) fn device_registers(&mut self, from: NodeId, name: String) -> Result<(), Refusal> {
@@ -167,7 +167,7 @@ impl Votes {
         self.device.deadline = None;
         self.set_own_flags(DeviceFlags::default());
         self.multicast(&Message::UnregisterDevice);
-        self.say_ready();
+        self.set_awaits_device(false);
     }
 
     pub(super) fn device_changed(&mut self, from: NodeId, flags: DeviceFlags) {

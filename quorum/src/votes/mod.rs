@@ -29,7 +29,7 @@ use crate::id::{NodeId, RingId};
 use crate::notice::Notice;
 use crate::options::{NodeVotes, Section, Settings};
 use crate::store::Persistent;
-use crate::wire::{LastQuorate, Message};
+use crate::wire::{LastQuorate, Memory, Message};
 use device_link::DeviceLink;
 use synchronisation::Synchronisation;
 
@@ -130,7 +130,7 @@ pub struct Votes {
     ring: Option<RingId>,
     members: Vec<NodeId>,
     verdict: Verdict,
-    last_quorate: Option<LastQuorate>,
+    memory: Memory,
     /// Expected votes below which orderly departures do not lower them.
     barrier: u32,
     /// Highest expected votes ever seen, if they are tracked.
@@ -181,7 +181,7 @@ impl Votes {
             nodes: NodeTable::default(),
             ring: None,
             members: Vec::new(),
-            last_quorate: None,
+            memory: Memory::default(),
             tracking,
             leaving: false,
             device: DeviceLink::default(),
@@ -274,10 +274,10 @@ impl Votes {
         &self.settings
     }
 
-    /// The last view known to have had quorum by votes.
+    /// What is remembered of views that had quorum by votes.
     #[must_use]
-    pub fn last_quorate(&self) -> Option<&LastQuorate> {
-        self.last_quorate.as_ref()
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     pub(crate) fn barriers(&self) -> (u32, u32) {
@@ -318,9 +318,8 @@ impl Votes {
     fn evaluate(&mut self, mandate: Mandate) {
         let mandate = if self.verdict.quorate { Mandate::Held } else { mandate };
         let roll = self.roll();
-        let last = self.last_quorate.as_ref();
-        let verdict =
-            judge(&Rules::of(&self.settings), &roll, self.verdict.expected, last, mandate);
+        let rules = Rules::of(&self.settings);
+        let verdict = judge(&rules, &roll, self.verdict.expected, &self.memory, mandate);
         self.commit(verdict, &roll, false);
     }
 
@@ -330,7 +329,7 @@ impl Votes {
             verdict.quorate = true;
         }
         if verdict.by_votes {
-            self.last_quorate = Some(LastQuorate { ring: self.ring, members: roll.pairs() });
+            self.memory.confirm(LastQuorate { ring: self.ring, members: roll.pairs() });
         }
         let old = std::mem::replace(&mut self.verdict, verdict);
         let new = &self.verdict;

@@ -124,7 +124,7 @@ impl Votes {
             }
             Message::CancelWaiting { .. } => {
                 self.notice(Notice::WaitingCancelled { by: from });
-                self.evaluate(Mandate::Held);
+                self.evaluate(Mandate::Released);
             }
             Message::Rebase { ring } => {
                 if Some(ring) == self.ring {
@@ -150,7 +150,7 @@ impl Votes {
 
     fn agreed(&self, roll: &Roll) -> Verdict {
         let rules = Rules::of(&self.settings);
-        judge(&rules, roll, self.verdict.expected, self.last_quorate.as_ref(), Mandate::Held)
+        judge(&rules, roll, self.verdict.expected, &self.memory, Mandate::Held)
     }
 
     /// Fewer expected votes than votes, or so many that quorum is lost, are refused.
@@ -221,6 +221,8 @@ impl Votes {
         }
     }
 
+    /// The members of a quorate partition are from now on the whole. Every one of them remembers
+    /// this view, so one that is cut off before it hears of this cannot join a majority elsewhere.
     fn rebase(&mut self) {
         self.window = None;
         if self.verdict.quorate && self.settings.last_man_standing.is_some() {
@@ -267,7 +269,7 @@ impl Votes {
             self.drop_device();
         }
         if self.synchronisation.is_none() {
-            self.evaluate(if released { Mandate::Held } else { Mandate::Ordered });
+            self.evaluate(if released { Mandate::Released } else { Mandate::Ordered });
         }
     }
 }

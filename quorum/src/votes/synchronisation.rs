@@ -1,14 +1,15 @@
-//! A new ring: everybody reports what it brings, everybody says it is ready, and at that one point
-//! of the message order everybody gives the same verdict.
+//! A new ring: everybody reports what it brings; with all reports at hand everybody knows what the
+//! verdict will be, remembers it and says that it is ready; and when all are ready, at one point of
+//! the message order, everybody gives it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Claim, NodeRecord, NodeState, Output, Refusal, Roll, Rules, Votes, merge};
+use super::{Claim, NodeRecord, NodeState, Output, Refusal, Roll, Rules, Verdict, Votes, merge};
 use crate::id::{NodeId, RingId};
 use crate::mutation::{self, Mutation};
 use crate::notice::Notice;
-use crate::wire::{DeviceFlags, MAX_MEMBERS, Message, Report};
+use crate::wire::{DeviceFlags, LastQuorate, MAX_MEMBERS, Memory, Message, Report};
 
 /// A view installed by messaging.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +78,8 @@ pub(super) struct Synchronisation {
     deferred: Vec<(NodeId, Message)>,
     overrun: bool,
     said_ready: bool,
+    /// The device has not yet answered about this ring.
+    awaits_device: bool,
 }
 
 impl Votes {
@@ -101,11 +104,10 @@ impl Votes {
             deferred: Vec::new(),
             overrun: false,
             said_ready: false,
+            awaits_device: false,
         });
         self.multicast(&Message::Report(Box::new(report)));
-        if !self.await_device(now) {
-            self.say_ready();
-        }
+        self.await_device(now);
     }
 
     fn tell_change(&mut self, view: &View) {
@@ -135,7 +137,7 @@ impl Votes {
             device: self.device.flags,
             digest: self.settings.digest(),
             device_name: self.device.name.clone().unwrap_or_default(),
-            last_quorate: self.last_quorate.clone(),
+            memory: self.memory.clone(),
         }
     }
 
@@ -144,15 +146,41 @@ impl Votes {
         self.synchronisation.as_ref().map(|s| s.view.ring).or(self.ring)
     }
 
-    /// Says once per ring that this node has nothing to add.
-    pub(super) fn say_ready(&mut self) {
-        if let Some(sync) = &mut self.synchronisation
-            && !sync.said_ready
-        {
-            sync.said_ready = true;
-            let ring = sync.view.ring;
-            self.multicast(&Message::Ready { ring });
+    pub(super) fn set_awaits_device(&mut self, awaits: bool) {
+        if let Some(sync) = &mut self.synchronisation {
+            sync.awaits_device = awaits;
+            self.say_ready();
         }
+    }
+
+    /// Says once per ring that this node knows the verdict to come.
+    fn say_ready(&mut self) {
+        let Some(sync) = &mut self.synchronisation else { return };
+        let complete = sync.reports.len() == sync.view.members.len()
+            || mutation::planted(Mutation::ActivateEarly);
+        if sync.said_ready || sync.awaits_device || !complete {
+            return;
+        }
+        sync.said_ready = true;
+        let ring = sync.view.ring;
+        let (verdict, mut memory) = self.foresee();
+        if verdict.by_votes || verdict.quorate && self.settings.last_man_standing.is_some() {
+            memory.attempt(LastQuorate { ring: Some(ring), members: self.reported_votes() });
+            self.memory = memory;
+        }
+        self.multicast(&Message::Ready { ring });
+    }
+
+    /// The verdict of the ring being synchronised, from the reports.
+    fn foresee(&self) -> (Verdict, Memory) {
+        let reports = self.synchronisation.iter().flat_map(|sync| &sync.reports);
+        let claims: Vec<_> = reports.filter_map(claim).collect();
+        merge(&Rules::of(&self.settings), &claims, self.device.flags.casts)
+    }
+
+    fn reported_votes(&self) -> Vec<(NodeId, u32)> {
+        let reports = self.synchronisation.iter().flat_map(|sync| &sync.reports);
+        reports.filter(|(_, report)| !report.leaving).map(|(id, r)| (*id, r.votes)).collect()
     }
 
     /// A message delivered while a ring is synchronised.
@@ -162,10 +190,11 @@ impl Votes {
             Message::Report(report) => {
                 if report.ring == sync.view.ring && sync.view.members.binary_search(&from).is_ok() {
                     sync.reports.insert(from, *report);
+                    self.say_ready();
                 }
             }
             Message::Ready { ring } => {
-                if ring == sync.view.ring && sync.reports.contains_key(&from) {
+                if ring == sync.view.ring && sync.view.members.binary_search(&from).is_ok() {
                     sync.ready.insert(from);
                     let all = sync.ready.len() == sync.view.members.len();
                     if all || mutation::planted(Mutation::ActivateEarly) {
@@ -199,17 +228,18 @@ impl Votes {
 
     /// All members are ready: the verdict of the new ring.
     fn activate(&mut self, now: Duration) {
+        let (verdict, mut memory) = self.foresee();
         let Some(sync) = self.synchronisation.take() else { return };
-        let verdict_and_memory = {
-            let claims: Vec<_> = sync.reports.iter().filter_map(claim).collect();
-            merge(&Rules::of(&self.settings), &claims, self.device.flags.casts)
-        };
-        let (verdict, newest) = verdict_and_memory;
         self.take_barriers(&sync.reports);
         self.take_records(&sync);
         let previous = std::mem::replace(&mut self.members, sync.view.members.clone());
         self.ring = Some(sync.view.ring);
-        self.last_quorate = newest;
+        if verdict.quorate && self.settings.last_man_standing.is_some() {
+            let members = sync.reports.iter().filter(|(_, report)| !report.leaving);
+            let members = members.map(|(id, report)| (*id, report.votes)).collect();
+            memory.attempt(LastQuorate { ring: self.ring, members });
+        }
+        self.memory = memory;
         let lost = self.tell_members(&previous, &sync.together);
         self.disable_last_man_if_uneven();
         let roll: Roll = self.roll();
@@ -292,6 +322,6 @@ fn claim<'a>((node, report): (&NodeId, &'a Report)) -> Option<Claim<'a>> {
         expected: report.expected,
         quorate: report.quorate,
         device_casts: report.device.casts,
-        last: report.last_quorate.as_ref(),
+        memory: &report.memory,
     })
 }

@@ -20,13 +20,13 @@ fn fail(cluster: &Cluster, what: &str) -> String {
     for node in &cluster.nodes {
         let Some(votes) = &node.votes else { continue };
         text.push_str(&format!(
-            "node {} ring {:?} members {:?} synchronising {} {:?} last {:?}\n",
+            "node {} ring {:?} members {:?} synchronising {} {:?} {:?}\n",
             node.number,
             votes.ring().map(|r| r.to_string()),
             votes.members().iter().map(|m| m.get()).collect::<Vec<_>>(),
             votes.is_synchronising(),
             votes.verdict(),
-            votes.last_quorate(),
+            votes.memory(),
         ));
     }
     text
@@ -112,8 +112,7 @@ fn agreed(cluster: &Cluster) -> Result<(), String> {
                 && a.view.is_none()
                 && b.view.is_none();
             if same
-                && (a_votes.verdict() != b_votes.verdict()
-                    || a_votes.last_quorate() != b_votes.last_quorate())
+                && (a_votes.verdict() != b_votes.verdict() || a_votes.memory() != b_votes.memory())
             {
                 let what = format!("Q4: nodes {} and {} disagree", a.number, b.number);
                 return Err(fail(cluster, &what));

@@ -194,8 +194,9 @@ impl Cluster {
 
     fn activated(&mut self, number: usize) {
         let node = &mut self.nodes[number - 1];
-        let before = std::mem::replace(&mut node.last_active, node.ring);
-        if let Some(before) = before.filter(|before| Some(*before) != node.ring) {
+        let ring = node.delivered_ring;
+        let before = std::mem::replace(&mut node.last_active, ring);
+        if let Some(before) = before.filter(|before| Some(*before) != ring) {
             self.rings[before].superseded = true;
         }
     }
