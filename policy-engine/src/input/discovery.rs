@@ -41,9 +41,7 @@ fn create_guest<'d>(cluster: &mut Cluster<'d>, primitive: Element<'d>) {
 fn ensure_node<'d>(cluster: &mut Cluster<'d>, name: &'d str) -> NodeId {
     match cluster.find_node(None, Some(name)) {
         Some(node) => node,
-        None => {
-            nodes::create(cluster, name.into(), name.into(), NodeKind::Remote, Score::ZERO)
-        }
+        None => nodes::create(cluster, name.into(), name.into(), NodeKind::Remote, Score::ZERO),
     }
 }
 
@@ -102,7 +100,8 @@ impl<'d> Cluster<'d> {
 mod tests {
     use crate::input::fixture::{self, cib};
 
-    const GUEST: &str = "<primitive id='vm' class='ocf' provider='h' type='V'><meta_attributes id='m'>
+    const GUEST: &str =
+        "<primitive id='vm' class='ocf' provider='h' type='V'><meta_attributes id='m'>
         <nvpair id='m1' name='remote-node' value='guest1'/></meta_attributes></primitive>
         <primitive id='rem' class='ocf' provider='pacemaker' type='remote'/>";
 

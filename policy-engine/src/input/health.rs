@@ -43,7 +43,9 @@ pub(super) fn unpack(cluster: &mut Cluster<'_>) {
 fn health_sum(cluster: &mut Cluster<'_>, node: NodeId, base: Score) -> Score {
     let mut sum = base;
     let mut invalid = Vec::new();
-    for (name, value) in cluster.node(node).attributes.iter().filter(|(n, _)| n.starts_with("#health")) {
+    for (name, value) in
+        cluster.node(node).attributes.iter().filter(|(n, _)| n.starts_with("#health"))
+    {
         match cluster.parse_score(value) {
             Some(score) => sum = sum + score,
             None => invalid.push(format!("Ignoring invalid value '{value}' of {name}")),
@@ -113,10 +115,20 @@ mod tests {
             let seen: Vec<_> = c
                 .locations
                 .iter()
-                .map(|l| (&*l.id, &*c.resource(l.resource).id, &*c.node(l.nodes[0].0).name, l.nodes[0].1.value()))
+                .map(|l| {
+                    (
+                        &*l.id,
+                        &*c.resource(l.resource).id,
+                        &*c.node(l.nodes[0].0).name,
+                        l.nodes[0].1.value(),
+                    )
+                })
                 .collect();
             assert_eq!(seen, [("migrate-on-red", "a", "n1", -1_000_000)]);
-            assert_eq!((c.display_health(c.node_order[0]), c.display_health(c.node_order[1])), (-1, 1));
+            assert_eq!(
+                (c.display_health(c.node_order[0]), c.display_health(c.node_order[1])),
+                (-1, 1)
+            );
         });
     }
 }

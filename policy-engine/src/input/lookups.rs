@@ -89,7 +89,8 @@ impl<'d> Lookups<'d> {
 impl<'d> Cluster<'d> {
     /// The first resource in list order, depth first, whose own or history id is `id`.
     pub fn find_resource(&self, id: &str) -> Option<ResourceId> {
-        let of = |map: &HashMap<Box<str>, Vec<ResourceId>>| map.get(id).cloned().unwrap_or_default();
+        let of =
+            |map: &HashMap<Box<str>, Vec<ResourceId>>| map.get(id).cloned().unwrap_or_default();
         let mut found = of(&self.lookups.by_id);
         found.extend(of(&self.lookups.by_history_id));
         match found.as_slice() {

@@ -62,9 +62,8 @@ pub fn build<'d>(
     cluster.quorate = is_true(document.root().attribute("have-quorum"));
     cluster.resource_defaults = sections.rsc_defaults;
     cluster.operation_defaults = sections.op_defaults;
-    cluster.operation_rules = sections
-        .op_defaults
-        .is_some_and(|defaults| cluster.has_rules(defaults, "meta_attributes"));
+    cluster.operation_rules =
+        sections.op_defaults.is_some_and(|defaults| cluster.has_rules(defaults, "meta_attributes"));
     options::unpack(&mut cluster, &sections);
     nodes::unpack(&mut cluster, &sections);
     discovery::create_nodes(&mut cluster, &sections);

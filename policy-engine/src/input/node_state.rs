@@ -15,9 +15,8 @@ pub(super) fn unpack<'d>(cluster: &mut Cluster<'d>, state: Element<'d>) {
     let name = state.attribute("uname");
     let Some(node) = cluster.find_node(Some(id), name) else {
         let shown = name.unwrap_or(id);
-        let text = format!(
-            "Ignoring recorded state for removed node with name {shown} and id {id}"
-        );
+        let text =
+            format!("Ignoring recorded state for removed node with name {shown} and id {id}");
         cluster.message(Level::Notice, text);
         return;
     };
@@ -221,7 +220,12 @@ mod tests {
             ("join='odd' expected='member'", UP, true, (true, true, false, false)),
             ("join='pending' expected='member'", UP, false, (false, false, false, false)),
             ("join='member'", UP, true, (true, false, true, true)),
-            ("join='down' expected='down'", "in_ccm='0' crmd='offline'", true, (false, false, false, false)),
+            (
+                "join='down' expected='down'",
+                "in_ccm='0' crmd='offline'",
+                true,
+                (false, false, false, false),
+            ),
             ("expected='member'", "in_ccm='0' crmd='offline'", true, (false, true, false, false)),
             ("expected='member'", "in_ccm='1' crmd='offline'", true, (true, true, false, false)),
             ("expected='member'", "in_ccm='1' crmd='offline'", false, (false, true, false, false)),

@@ -32,7 +32,9 @@ pub(super) fn unpack<'d>(cluster: &mut Cluster<'d>, sections: &Sections<'d>) {
             None | Some("member") => NodeKind::Cluster,
             Some("remote") => NodeKind::Remote,
             Some(other) => {
-                let text = format!("Ignoring nodes section from '{name}' on because of unknown type '{other}'");
+                let text = format!(
+                    "Ignoring nodes section from '{name}' on because of unknown type '{other}'"
+                );
                 cluster.message(Level::Error, text);
                 return;
             }
@@ -73,7 +75,12 @@ pub(super) fn startup_fencing(cluster: &mut Cluster<'_>, node: NodeId) {
 }
 
 /// Fills a node's attribute table from an element's blocks (spec 10 §6.3).
-fn add_attributes<'d>(cluster: &mut Cluster<'d>, node: NodeId, owner: Element<'d>, overwrite: bool) {
+fn add_attributes<'d>(
+    cluster: &mut Cluster<'d>,
+    node: NodeId,
+    owner: Element<'d>,
+    overwrite: bool,
+) {
     let is_dc = cluster
         .document
         .root()
@@ -102,8 +109,7 @@ fn add_attributes<'d>(cluster: &mut Cluster<'d>, node: NodeId, owner: Element<'d
         }
     }
     if !n.attributes.contains_key("#site-name")
-        && let Some(site) =
-            n.attributes.get("site-name").cloned().or(cluster_name.map(Cow::from))
+        && let Some(site) = n.attributes.get("site-name").cloned().or(cluster_name.map(Cow::from))
     {
         n.attributes.insert("#site-name".into(), site);
     }
@@ -116,7 +122,7 @@ fn add_utilization<'d>(cluster: &mut Cluster<'d>, node: NodeId, owner: Element<'
     for (name, value) in values.iter() {
         if !n.utilization.contains_key(name) {
             n.utilization.insert(name.into(), value.into());
-            let number = parse_integer(value).unwrap_or(0);
+            let number = parse_integer(value).unwrap_or(i64::from(i32::MIN));
             let clamped = number.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
             n.capacity.insert(name.into(), clamped);
         }
@@ -126,10 +132,10 @@ fn add_utilization<'d>(cluster: &mut Cluster<'d>, node: NodeId, owner: Element<'
 impl<'d> Cluster<'d> {
     /// Applies a state entry's `transient_attributes`, replacing permanent values.
     pub fn apply_transient_attributes(&mut self, node: NodeId, node_state: Element<'d>) {
-        if let Some(transient) = node_state.child("transient_attributes") {
-            add_attributes(self, node, transient, true);
-            add_utilization(self, node, transient);
-        }
+        // Without such an element the node still gets its name and id.
+        let owner = node_state.child("transient_attributes").unwrap_or(node_state);
+        add_attributes(self, node, owner, true);
+        add_utilization(self, node, owner);
     }
 
     /// A node attribute, for a resource that may want the host's instead of the guest's

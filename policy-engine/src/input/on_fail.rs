@@ -55,7 +55,8 @@ impl<'d> Cluster<'d> {
         definition: Option<OperationDefinition<'d>>,
         meta: &mut OperationMeta<'d>,
     ) {
-        let is = |value: Option<&str>, word: &str| value.is_some_and(|v| v.eq_ignore_ascii_case(word));
+        let is =
+            |value: Option<&str>, word: &str| value.is_some_and(|v| v.eq_ignore_ascii_case(word));
         let value = meta.get("on-fail").map(|v| &**v);
         let on_stop = ["standby", "demote", "stop"].iter().any(|w| is(value, w));
         if task == "stop" && on_stop {
@@ -103,7 +104,12 @@ impl<'d> Cluster<'d> {
     }
 
     /// How a failure of an operation is handled, and the role after it.
-    pub fn on_fail(&mut self, resource: ResourceId, task: &str, interval_ms: u64) -> (OnFail, Role) {
+    pub fn on_fail(
+        &mut self,
+        resource: ResourceId,
+        task: &str,
+        interval_ms: u64,
+    ) -> (OnFail, Role) {
         let meta = self.operation_meta(resource, task, interval_ms, None, false);
         let value = meta.get("on-fail").map(|v| v.to_ascii_lowercase());
         let r = self.resource(resource);

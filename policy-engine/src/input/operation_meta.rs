@@ -139,9 +139,13 @@ mod tests {
 
     #[test]
     fn delays_reach_the_next_multiple() {
-        for (since, interval, ms) in
-            [(0, 60_000, 0), (1, 60_000, 59_000), (59, 60_000, 1000), (60, 60_000, 0), (-10, 60_000, 10_000)]
-        {
+        for (since, interval, ms) in [
+            (0, 60_000, 0),
+            (1, 60_000, 59_000),
+            (59, 60_000, 1000),
+            (60, 60_000, 0),
+            (-10, 60_000, 10_000),
+        ] {
             assert_eq!(delay_to_next(since, interval), ms, "{since}");
         }
     }
@@ -154,7 +158,8 @@ mod tests {
             <op id='m5' name='monitor' interval='5s' timeout='7s' on-fail='demote'/>
             <op id='st' name='stop' interval='0' timeout='9s' on-fail='standby'/>
             <op id='mg' name='migrate' interval='0' timeout='11'/></operations></primitive>";
-        let defaults = "<op_defaults><meta_attributes id='d'><nvpair id='d1' name='x' value='default'/>
+        let defaults =
+            "<op_defaults><meta_attributes id='d'><nvpair id='d1' name='x' value='default'/>
             <nvpair id='d2' name='timeout' value='99'/></meta_attributes></op_defaults>";
         let text = cib("", "", "", resources, "", "")
             .replace("<constraints>", &format!("{defaults}<constraints>"));

@@ -22,7 +22,9 @@ impl<'d> Cluster<'d> {
             operations
                 .iter()
                 .find(|o| {
-                    o.interval_ms == interval_ms && o.name == name && (include_disabled || o.enabled)
+                    o.interval_ms == interval_ms
+                        && o.name == name
+                        && (include_disabled || o.enabled)
                 })
                 .copied()
         };

@@ -102,7 +102,9 @@ impl<'a> Values<'a> {
         if value.is_none() && !old.is_empty() {
             value = self.table.get(old);
             if value.is_some() {
-                let text = format!("Support for legacy name '{old}' for cluster option '{name}' is deprecated");
+                let text = format!(
+                    "Support for legacy name '{old}' for cluster option '{name}' is deprecated"
+                );
                 self.messages.push((Level::Info, text));
             }
         }
@@ -110,7 +112,9 @@ impl<'a> Values<'a> {
             None => default,
             Some(text) if kind.admits(text) => text,
             Some(text) => {
-                let text = format!("Using default value for cluster option '{name}' because '{text}' is invalid");
+                let text = format!(
+                    "Using default value for cluster option '{name}' because '{text}' is invalid"
+                );
                 self.messages.push((Level::Error, text));
                 default
             }
@@ -235,14 +239,13 @@ fn no_quorum_policy(
             NoQuorumPolicy::Stop
         }
         "fence" | "suicide" => {
-            let panicking = root
-                .attribute("no-quorum-panic")
-                .and_then(parse_integer)
-                .is_some_and(|n| n != 0);
+            let panicking =
+                root.attribute("no-quorum-panic").and_then(parse_integer).is_some_and(|n| n != 0);
             if panicking || quorate {
                 NoQuorumPolicy::Fence
             } else {
-                let text = "Resetting no-quorum-policy to 'stop' because cluster has never had quorum";
+                let text =
+                    "Resetting no-quorum-policy to 'stop' because cluster has never had quorum";
                 values.messages.push((Level::Notice, text.to_owned()));
                 NoQuorumPolicy::Stop
             }
@@ -347,7 +350,8 @@ mod tests {
         assert_eq!((o.health_red, o.health_yellow), (Score::MINUS_INFINITY, Score::MINUS_INFINITY));
         let o = options(&pair("node-health-red", "-5"), "");
         assert_eq!(o.health_red, Score::ZERO, "no strategy, no value");
-        let o = options(&(pair("node-health-strategy", "custom") + &pair("node-health-red", "-5")), "");
+        let o =
+            options(&(pair("node-health-strategy", "custom") + &pair("node-health-red", "-5")), "");
         assert_eq!(o.health_red, Score::from(-5));
     }
 }

@@ -13,11 +13,7 @@ const BLOCK: &str = "instance_attributes";
 impl<'d> Cluster<'d> {
     /// Parameters of a resource on a node, or as they are where no node is known; evaluated at
     /// first use.
-    pub fn parameters(
-        &mut self,
-        resource: ResourceId,
-        node: Option<NodeId>,
-    ) -> Rc<NameValues<'d>> {
+    pub fn parameters(&mut self, resource: ResourceId, node: Option<NodeId>) -> Rc<NameValues<'d>> {
         let definition = self.resource(resource).definition;
         let owner = if self.definitions[definition.index()].plain_parameters {
             ParameterOwner::Definition(definition)
@@ -46,9 +42,8 @@ impl<'d> Cluster<'d> {
         element: Element<'d>,
         parent: Option<ResourceId>,
     ) -> bool {
-        let above = parent.is_none_or(|p| {
-            self.definitions[self.resource(p).definition.index()].plain_parameters
-        });
+        let above = parent
+            .is_none_or(|p| self.definitions[self.resource(p).definition.index()].plain_parameters);
         above && !self.has_rules(element, BLOCK)
     }
 }
@@ -65,12 +60,19 @@ mod tests {
             <instance_attributes id='i3' score='9'>
               <rule id='r' score='0'><expression id='e' attribute='#uname' operation='eq' value='n2'/></rule>
               <nvpair id='x3' name='x' value='3'/></instance_attributes></primitive>";
-        fixture::with(&cib("", "", "<node id='1' uname='n1'/><node id='2' uname='n2'/>", resources, "", ""), |c| {
-            let a = c.find_resource("a").unwrap();
-            for (node, x) in [(None, "2"), (c.find_node(None, Some("n1")), "2"), (c.find_node(None, Some("n2")), "3")] {
-                let p = c.parameters(a, node);
-                assert_eq!((p.get("x"), p.get("y")), (Some(x), Some("1")));
-            }
-        });
+        fixture::with(
+            &cib("", "", "<node id='1' uname='n1'/><node id='2' uname='n2'/>", resources, "", ""),
+            |c| {
+                let a = c.find_resource("a").unwrap();
+                for (node, x) in [
+                    (None, "2"),
+                    (c.find_node(None, Some("n1")), "2"),
+                    (c.find_node(None, Some("n2")), "3"),
+                ] {
+                    let p = c.parameters(a, node);
+                    assert_eq!((p.get("x"), p.get("y")), (Some(x), Some("1")));
+                }
+            },
+        );
     }
 }

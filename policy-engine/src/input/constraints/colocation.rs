@@ -159,13 +159,8 @@ impl<'d> Maker<'d> {
         if score == Score::ZERO || !set.is_sequential() {
             return;
         }
-        let kind = Kind {
-            id,
-            score,
-            dependent_role: role,
-            primary_role: role,
-            node_attribute: "#uname",
-        };
+        let kind =
+            Kind { id, score, dependent_role: role, primary_role: role, node_attribute: "#uname" };
         if score > Score::ZERO {
             self.chain(cluster, set, kind);
         } else {
@@ -218,13 +213,8 @@ impl<'d> Maker<'d> {
         let (Some(dependent_role), Some(primary_role)) = roles else {
             return ignored(cluster, id, "the role of a set is invalid");
         };
-        let kind = Kind {
-            id,
-            score: self.score,
-            dependent_role,
-            primary_role,
-            node_attribute: "#uname",
-        };
+        let kind =
+            Kind { id, score: self.score, dependent_role, primary_role, node_attribute: "#uname" };
         if self.score == Score::ZERO {
             return;
         }
@@ -251,7 +241,8 @@ mod tests {
 
     #[test]
     fn sets_become_pairs() {
-        let primitive = |id: &str| format!("<primitive id='{id}' class='ocf' provider='p' type='t'/>");
+        let primitive =
+            |id: &str| format!("<primitive id='{id}' class='ocf' provider='p' type='t'/>");
         let resources: String = ["a", "b", "c", "d"].into_iter().map(primitive).collect();
         let set = |id: &str, more: &str, members: &str| {
             let refs: String =
@@ -275,7 +266,8 @@ mod tests {
             ),
         ];
         for (score, sets, expected) in cases {
-            let constraint = format!("<rsc_colocation id='k' score='{score}'>{sets}</rsc_colocation>");
+            let constraint =
+                format!("<rsc_colocation id='k' score='{score}'>{sets}</rsc_colocation>");
             fixture::with(&cib("", "", "", &resources, &constraint, ""), |c| {
                 crate::input::constraints(c);
                 let shown: Vec<_> = c

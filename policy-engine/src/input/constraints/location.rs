@@ -199,8 +199,7 @@ fn apply_rule<'d>(
             }
         },
         (None, None) => {
-            let because =
-                format!("rule {id}: neither score nor score-attribute was specified");
+            let because = format!("rule {id}: neither score nor score-attribute was specified");
             return ignored(cluster, constraint_id, &because);
         }
     };
@@ -301,17 +300,29 @@ mod tests {
             <primitive id='db' class='ocf' provider='p' type='t'/>";
         let cases = [
             ("<rsc_location id='l' rsc='db' node='N1' score='5'/>", "l db Unknown n1=5"),
-            ("<rsc_location id='l' rsc='db' node='n1' score='5' role='Started'/>", "l db Unknown n1=5"),
-            ("<rsc_location id='l' rsc='db' node='n1' score='5' role='Promoted'/>", "l db Promoted n1=5"),
+            (
+                "<rsc_location id='l' rsc='db' node='n1' score='5' role='Started'/>",
+                "l db Unknown n1=5",
+            ),
+            (
+                "<rsc_location id='l' rsc='db' node='n1' score='5' role='Promoted'/>",
+                "l db Promoted n1=5",
+            ),
             ("<rsc_location id='l' rsc='db' node='n1' score='5' role='junk'/>", ""),
             ("<rsc_location id='l' rsc='db' node='nx' score='5'/>", ""),
-            ("<rsc_location id='l' rsc='db' role='Promoted'><rule id='r' score='-INFINITY'><expression id='e' attribute='#uname' operation='defined'/></rule></rsc_location>",
-             "r db Unknown n2=-INFINITY n1=-INFINITY"),
-            ("<rsc_location id='l' rsc-pattern='^(w.b)'><rule id='r' score-attribute='w-%1'><expression id='e' attribute='#uname' operation='defined'/></rule></rsc_location>",
-             "r web1 Unknown n1=7"),
+            (
+                "<rsc_location id='l' rsc='db' role='Promoted'><rule id='r' score='-INFINITY'><expression id='e' attribute='#uname' operation='defined'/></rule></rsc_location>",
+                "r db Unknown n2=-INFINITY n1=-INFINITY",
+            ),
+            (
+                "<rsc_location id='l' rsc-pattern='^(w.b)'><rule id='r' score-attribute='w-%1'><expression id='e' attribute='#uname' operation='defined'/></rule></rsc_location>",
+                "r web1 Unknown n1=7",
+            ),
             ("<rsc_location id='l' rsc-pattern='!web' node='n2' score='1'/>", "l db Unknown n2=1"),
-            ("<rsc_location id='l' node='n2' score='1'><resource_set id='s' role='Stopped' score='3'><resource_ref id='db'/><resource_ref id='x'/></resource_set></rsc_location>",
-             "l db Stopped n2=3"),
+            (
+                "<rsc_location id='l' node='n2' score='1'><resource_set id='s' role='Stopped' score='3'><resource_ref id='db'/><resource_ref id='x'/></resource_set></rsc_location>",
+                "l db Stopped n2=3",
+            ),
         ];
         for (constraint, expected) in cases {
             fixture::with(&cib("", "", nodes, resources, constraint, ""), |c| {
@@ -320,8 +331,15 @@ mod tests {
                     .locations
                     .iter()
                     .map(|l| {
-                        let nodes = l.nodes.iter().map(|(n, s)| format!(" {}={s}", c.node(*n).name));
-                        format!("{} {} {}{}", l.id, c.resource(l.resource).id, l.role, nodes.collect::<String>())
+                        let nodes =
+                            l.nodes.iter().map(|(n, s)| format!(" {}={s}", c.node(*n).name));
+                        format!(
+                            "{} {} {}{}",
+                            l.id,
+                            c.resource(l.resource).id,
+                            l.role,
+                            nodes.collect::<String>()
+                        )
                     })
                     .collect();
                 assert_eq!(shown.join("; "), expected, "{constraint}");

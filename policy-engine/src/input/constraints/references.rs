@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_history_id_means_the_top() {
-        let resources = "<clone id='c'><primitive id='r' class='ocf' provider='p' type='t'/></clone>";
+        let resources =
+            "<clone id='c'><primitive id='r' class='ocf' provider='p' type='t'/></clone>";
         fixture::with(&cib("", "", "<node id='1' uname='n'/>", resources, "", ""), |c| {
             assert_eq!(c.constrained_resource("r"), None);
             let instance = c.find_resource("r:0").unwrap();

@@ -157,7 +157,9 @@ mod tests {
         let resources = "<primitive id='p' class='ocf' provider='p' type='t'/>";
         let nodes = "<node id='1' uname='n'/>";
         let state = |granted: &str, standby: &str| {
-            format!("<tickets><ticket_state id='T' granted='{granted}' standby='{standby}'/></tickets>")
+            format!(
+                "<tickets><ticket_state id='T' granted='{granted}' standby='{standby}'/></tickets>"
+            )
         };
         let cases = [
             (String::new(), "", "-INFINITY"),

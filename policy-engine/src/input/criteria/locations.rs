@@ -30,7 +30,12 @@ fn apply(cluster: &mut Cluster<'_>, resource: ResourceId, location: LocationId, 
 }
 
 /// The parts of a collective, each judged by its own next role.
-fn apply_to_parts(cluster: &mut Cluster<'_>, resource: ResourceId, location: LocationId, zero: bool) {
+fn apply_to_parts(
+    cluster: &mut Cluster<'_>,
+    resource: ResourceId,
+    location: LocationId,
+    zero: bool,
+) {
     let r = cluster.resource(resource);
     match &r.variant {
         Variant::Primitive => {}
@@ -46,8 +51,7 @@ fn apply_to_parts(cluster: &mut Cluster<'_>, resource: ResourceId, location: Loc
             }
         }
         Variant::Bundle(bundle) => {
-            let parts: Vec<_> =
-                bundle.replicas.iter().map(|r| (r.container, r.ip)).collect();
+            let parts: Vec<_> = bundle.replicas.iter().map(|r| (r.container, r.ip)).collect();
             let inner = bundle.inner;
             for (container, ip) in parts {
                 apply(cluster, container, location, zero);
@@ -56,7 +60,8 @@ fn apply_to_parts(cluster: &mut Cluster<'_>, resource: ResourceId, location: Loc
                 }
             }
             let role = cluster.location(location).role;
-            if let Some(inner) = inner.filter(|_| matches!(role, Role::Promoted | Role::Unpromoted)) {
+            if let Some(inner) = inner.filter(|_| matches!(role, Role::Promoted | Role::Unpromoted))
+            {
                 apply(cluster, inner, location, zero);
                 cluster.resource_mut(inner).locations.insert(0, location);
             }

@@ -25,7 +25,12 @@ pub(super) fn add(out: &mut Document, bundle: Element<'_>, known: &mut HashSet<S
     }
 }
 
-fn add_clone(out: &mut Document, wrapper: ElementId, id: &str, description: &BundleDescription<'_>) {
+fn add_clone(
+    out: &mut Document,
+    wrapper: ElementId,
+    id: &str,
+    description: &BundleDescription<'_>,
+) {
     let clone = super::append(out, wrapper, "clone", &description.clone_id(id));
     let (max, node_max) =
         (description.replicas.to_string(), description.replicas_per_host.to_string());

@@ -94,7 +94,13 @@ impl Connection<'_> {
             ("is-managed", self.is_managed),
         ];
         let meta: Vec<_> = optional.iter().filter_map(|(n, v)| Some((*n, (*v)?))).collect();
-        super::append_block(out, primitive, "meta_attributes", &format!("{id}-meta_attributes"), &meta);
+        super::append_block(
+            out,
+            primitive,
+            "meta_attributes",
+            &format!("{id}-meta_attributes"),
+            &meta,
+        );
         let optional = [("addr", self.address), ("port", self.port)];
         let parameters: Vec<_> = optional.iter().filter_map(|(n, v)| Some((*n, (*v)?))).collect();
         if !parameters.is_empty() {

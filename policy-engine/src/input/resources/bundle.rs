@@ -196,7 +196,13 @@ fn settle_connection(
         if let Some(entry) = cluster.resource_mut(connection).table.get_mut(other) {
             let before = entry.score;
             entry.score = Score::MINUS_INFINITY;
-            cluster.trace.note(connection, other, Some(before), Score::MINUS_INFINITY, Cause::Bundle);
+            cluster.trace.note(
+                connection,
+                other,
+                Some(before),
+                Score::MINUS_INFINITY,
+                Cause::Bundle,
+            );
         }
     }
     cluster.resource_mut(connection).address_from_host = without_address;

@@ -119,7 +119,12 @@ mod tests {
                     format!("{}{mark}", r.id)
                 })
                 .collect();
-            format!("unique={} node-max={} {}", c.flags.unique, v.clone_node_max, children.join(" "))
+            format!(
+                "unique={} node-max={} {}",
+                c.flags.unique,
+                v.clone_node_max,
+                children.join(" ")
+            )
         })
     }
 

@@ -25,7 +25,10 @@ pub(super) fn add(cluster: &mut Cluster<'_>, id: ResourceId) {
         }
         let r = &mut cluster.resources[id.index()];
         if !r.table.contains(node) {
-            r.table.insert(node, crate::model::table::Entry { score: base.score + Score::ZERO, ..base });
+            r.table.insert(
+                node,
+                crate::model::table::Entry { score: base.score + Score::ZERO, ..base },
+            );
             cluster.trace.note(id, node, None, base.score, Cause::Symmetric);
         }
     }

@@ -53,8 +53,8 @@ fn expanded<'d>(
     };
     let made = cluster.lookups.wrapper(configured).and_then(|w| w.child("primitive"));
     let resources = configured.ancestors().find(|e| e.name() == "resources");
-    let template = resources
-        .and_then(|r| r.children_named("template").find(|t| t.xml_id() == Some(name)));
+    let template =
+        resources.and_then(|r| r.children_named("template").find(|t| t.xml_id() == Some(name)));
     match (made, template) {
         (Some(element), Some(template)) => Ok((element, Some(template))),
         _ => Err(format!(

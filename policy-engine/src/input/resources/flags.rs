@@ -76,7 +76,8 @@ fn set_numbers(cluster: &mut Cluster<'_>, id: ResourceId) {
     let score = |text: Option<&str>| text.map(|t| cluster.parse_score(t));
     let priority = match score(r.meta("priority")) {
         Some(None) => {
-            complaints.push(format!("Using default of 0 for priority of {}, which is invalid", r.id));
+            complaints
+                .push(format!("Using default of 0 for priority of {}, which is invalid", r.id));
             Score::ZERO
         }
         other => other.flatten().unwrap_or(Score::ZERO),
@@ -91,7 +92,8 @@ fn set_numbers(cluster: &mut Cluster<'_>, id: ResourceId) {
         Some(text) => match cluster.parse_score(text).filter(|s| *s >= Score::ZERO) {
             Some(score) => score,
             None => {
-                complaints.push(format!("Invalid value '{text}' for migration-threshold of {}", r.id));
+                complaints
+                    .push(format!("Invalid value '{text}' for migration-threshold of {}", r.id));
                 Score::INFINITY
             }
         },
@@ -99,7 +101,8 @@ fn set_numbers(cluster: &mut Cluster<'_>, id: ResourceId) {
     let multiple_active = match r.meta("multiple-active") {
         None => MultipleActive::StopStart,
         Some(text) => multiple_active(text).unwrap_or_else(|| {
-            complaints.push(format!("'{text}' is not a valid value for multiple-active of {}", r.id));
+            complaints
+                .push(format!("'{text}' is not a valid value for multiple-active of {}", r.id));
             MultipleActive::StopStart
         }),
     };
@@ -160,13 +163,37 @@ mod tests {
     #[test]
     fn meta_attributes_become_facts() {
         let cases = [
-            ("is-managed", "false", "managed=false maintenance=false critical=true threshold=1000000"),
-            ("is-managed", "default", "managed=true maintenance=false critical=true threshold=1000000"),
-            ("is-managed", "junk", "managed=false maintenance=false critical=true threshold=1000000"),
-            ("maintenance", "yes", "managed=false maintenance=true critical=true threshold=1000000"),
+            (
+                "is-managed",
+                "false",
+                "managed=false maintenance=false critical=true threshold=1000000",
+            ),
+            (
+                "is-managed",
+                "default",
+                "managed=true maintenance=false critical=true threshold=1000000",
+            ),
+            (
+                "is-managed",
+                "junk",
+                "managed=false maintenance=false critical=true threshold=1000000",
+            ),
+            (
+                "maintenance",
+                "yes",
+                "managed=false maintenance=true critical=true threshold=1000000",
+            ),
             ("critical", "junk", "managed=true maintenance=false critical=false threshold=1000000"),
-            ("migration-threshold", "0", "managed=true maintenance=false critical=true threshold=0"),
-            ("migration-threshold", "-3", "managed=true maintenance=false critical=true threshold=1000000"),
+            (
+                "migration-threshold",
+                "0",
+                "managed=true maintenance=false critical=true threshold=0",
+            ),
+            (
+                "migration-threshold",
+                "-3",
+                "managed=true maintenance=false critical=true threshold=1000000",
+            ),
         ];
         for (name, value, expected) in cases {
             let resources = format!(

@@ -25,7 +25,9 @@ pub(super) fn fill(cluster: &mut Cluster<'_>, id: ResourceId) {
     let mut values = NameValues::default();
     for (name, value) in element.attributes() {
         if value.eq_ignore_ascii_case("#default") {
-            let text = format!("Support for setting meta-attributes (such as {name}) to the explicit value '#default' is deprecated");
+            let text = format!(
+                "Support for setting meta-attributes (such as {name}) to the explicit value '#default' is deprecated"
+            );
             cluster.message(Level::Warning, text);
         } else {
             values.insert_if_absent(name, value);
@@ -64,23 +66,34 @@ mod tests {
     #[test]
     fn own_then_ancestors_then_defaults_then_the_parents_table() {
         let pair = |n: &str, v: &str| format!("<nvpair id='{n}{v}' name='{n}' value='{v}'/>");
-        let block = |id: &str, pairs: String| format!("<meta_attributes id='{id}'>{pairs}</meta_attributes>");
+        let block = |id: &str, pairs: String| {
+            format!("<meta_attributes id='{id}'>{pairs}</meta_attributes>")
+        };
         let resources = format!(
             "<clone id='c'>{}<group id='g'>{}<primitive id='p' class='ocf' provider='x' type='y'>{}</primitive></group></clone>",
             block("cm", pair("a", "clone") + &pair("b", "clone") + &pair("priority", "7")),
             block("gm", pair("a", "group") + &pair("z", "#default")),
             block("pm", pair("c", "own")),
         );
-        let defaults = block("rd", pair("b", "default") + &pair("c", "default") + &pair("d", "default") + &pair("priority", "1"));
-        let text = cib("", "", "<node id='1' uname='n1'/>", &resources, "", "")
-            .replace("<constraints>", &format!("<rsc_defaults>{defaults}</rsc_defaults><constraints>"));
+        let defaults = block(
+            "rd",
+            pair("b", "default")
+                + &pair("c", "default")
+                + &pair("d", "default")
+                + &pair("priority", "1"),
+        );
+        let text = cib("", "", "<node id='1' uname='n1'/>", &resources, "", "").replace(
+            "<constraints>",
+            &format!("<rsc_defaults>{defaults}</rsc_defaults><constraints>"),
+        );
         fixture::with(&text, |c| {
             let p = c.find_resource("p:0").unwrap();
             let r = c.resource(p);
-            let seen: Vec<_> = ["a", "b", "c", "d", "priority", "globally-unique", "resource-stickiness", "clone"]
-                .iter()
-                .map(|n| r.meta(n).unwrap_or("-"))
-                .collect();
+            let seen: Vec<_> =
+                ["a", "b", "c", "d", "priority", "globally-unique", "resource-stickiness", "clone"]
+                    .iter()
+                    .map(|n| r.meta(n).unwrap_or("-"))
+                    .collect();
             assert_eq!(seen, ["group", "clone", "own", "default", "7", "false", "1", "0"]);
             assert_eq!(r.stickiness.value(), 1);
             assert_eq!(c.resource(c.find_resource("c").unwrap()).stickiness.value(), 0);

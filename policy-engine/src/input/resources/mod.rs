@@ -1,7 +1,7 @@
 //! Resources of every variant (spec 10 §9).
 
-pub(super) mod bundle_description;
 mod bundle;
+pub(super) mod bundle_description;
 mod clone;
 mod default_location;
 mod definition;
@@ -17,9 +17,7 @@ use super::discovery;
 use super::sections::Sections;
 use crate::model::cluster::{Cluster, Level};
 use crate::model::ids::{DefinitionId, ResourceId};
-use crate::model::resource::{
-    Flags, MultipleActive, NodeSet, Requires, Resource, Variant,
-};
+use crate::model::resource::{Flags, MultipleActive, NodeSet, Requires, Resource, Variant};
 use crate::model::role::Role;
 use crate::model::table::NodeTable;
 use cib_model::nvpair::NameValues;

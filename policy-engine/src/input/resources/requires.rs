@@ -26,12 +26,16 @@ pub(super) fn set(cluster: &mut Cluster<'_>, id: ResourceId) {
             FENCING
         }
         Some("unfencing") if cluster.resource(id).flags.fence_device => {
-            let text = format!("Resetting \"requires\" for {name} to \"quorum\" because fencing devices cannot require unfencing");
+            let text = format!(
+                "Resetting \"requires\" for {name} to \"quorum\" because fencing devices cannot require unfencing"
+            );
             cluster.message(Level::Warning, text);
             QUORUM
         }
         Some("unfencing") if !fencing_enabled => {
-            let text = format!("Resetting \"requires\" for {name} to \"quorum\" because fencing is disabled");
+            let text = format!(
+                "Resetting \"requires\" for {name} to \"quorum\" because fencing is disabled"
+            );
             cluster.message(Level::Warning, text);
             QUORUM
         }
