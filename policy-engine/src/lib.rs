@@ -7,5 +7,7 @@ mod input;
 mod model;
 mod ordering;
 mod placement;
+pub mod report;
 mod schedule;
+pub mod simulate;
 pub mod transition;

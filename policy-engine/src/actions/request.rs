@@ -287,6 +287,16 @@ impl<'d> Cluster<'d> {
         }
     }
 
+    /// What an action is called in reasons and in the graph: its task, or for barriers their whole
+    /// name.
+    pub fn task_text(&self, id: ActionId) -> String {
+        let action = &self.actions[id];
+        match action.task {
+            Task::LoadStopped | Task::OneOrMore | Task::MaintenanceNodes => self.key_text(id),
+            task => self.actions.task_name(task).to_owned(),
+        }
+    }
+
     /// Text of an action's key, with the resource's own id (spec 30 §1).
     pub fn key_text(&self, id: ActionId) -> String {
         let action = &self.actions[id];

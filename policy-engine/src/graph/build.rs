@@ -36,8 +36,8 @@ fn root(cluster: &Cluster<'_>, transition_id: u32) -> Vec<(String, String)> {
         ("batch-limit", o.batch_limit.clone()),
         ("transition_id", transition_id.to_string()),
     ];
-    let limit = cib_model::parse_integer(&o.migration_limit);
-    if limit.is_ok_and(|limit| limit > 0) {
+    let limit = cib_model::scalar::parse_integer(&o.migration_limit);
+    if limit.is_some_and(|limit| limit > 0) {
         out.push(("migration-limit", o.migration_limit.clone()));
     }
     if let Some(by) = cluster.recheck_by {

@@ -30,7 +30,7 @@ pub fn head(cluster: &Cluster<'_>, id: ActionId) -> ActionRef {
         kind,
         mode_cib: a.task == Task::LrmDelete,
         id: id.number(),
-        operation: cluster.actions.task_name(a.task).to_owned(),
+        operation: cluster.task_text(id),
         operation_key,
         internal_operation_key,
         node: node.map(|n| (n.name.to_string(), n.id.to_string())),

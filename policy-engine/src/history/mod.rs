@@ -21,7 +21,7 @@ mod remote_state;
 mod removed;
 pub mod sort;
 mod state;
-mod status;
+pub mod status;
 mod success;
 mod window;
 

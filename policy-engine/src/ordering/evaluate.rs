@@ -403,6 +403,6 @@ fn give_reason(cluster: &mut Cluster<'_>, id: ActionId, word: &str, other: Actio
         return;
     }
     let name = o.resource.map(|r| &*cluster.resource(r).id);
-    let reason = because(word, name, cluster.actions.task_name(o.task));
+    let reason = because(word, name, &cluster.task_text(other));
     cluster.set_reason(id, reason, false);
 }

@@ -123,11 +123,11 @@ fn ban_connected_nodes(cluster: &mut Cluster<'_>, r: ResourceId) {
     for (node, entry) in table.iter_mut() {
         if nodes[node.index()].connection.is_some() {
             banned.push((node, entry.score));
-            entry.score = Score::NEG_INFINITY;
+            entry.score = Score::MINUS_INFINITY;
         }
     }
     for (node, before) in banned {
-        cluster.trace.note(r, node, Some(before), Score::NEG_INFINITY, Cause::Nesting);
+        cluster.trace.note(r, node, Some(before), Score::MINUS_INFINITY, Cause::Nesting);
     }
 }
 
@@ -169,11 +169,11 @@ fn pin_to_connection(cluster: &mut Cluster<'_>, r: ResourceId, connection: Resou
     for (node, entry) in table.iter_mut() {
         if nodes[node.index()].connection != Some(connection) {
             banned.push((node, entry.score));
-            entry.score = Score::NEG_INFINITY;
+            entry.score = Score::MINUS_INFINITY;
         }
     }
     for (node, before) in banned {
-        cluster.trace.note(r, node, Some(before), Score::NEG_INFINITY, Cause::Nesting);
+        cluster.trace.note(r, node, Some(before), Score::MINUS_INFINITY, Cause::Nesting);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::placement;
 
 /// Has the collective `interleave`?
 pub fn is_interleaved(cluster: &Cluster<'_>, r: ResourceId) -> bool {
-    cluster.resource(r).meta("interleave").and_then(cib_model::parse_boolean) == Some(true)
+    cluster.resource(r).meta("interleave").and_then(cib_model::scalar::parse_boolean) == Some(true)
 }
 
 /// Is the ordering of the two actions one between instances?

@@ -1,5 +1,6 @@
 //! The transition: what a controller executes (spec 31), independent of the run that made it.
 
+pub mod executor;
 mod write;
 
 use std::collections::BTreeMap;

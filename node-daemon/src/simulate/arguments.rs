@@ -1,0 +1,120 @@
+//! Options of the simulator (spec 40 §2).
+
+use clap::{ArgAction, Args};
+use std::path::PathBuf;
+
+/// One line about the tool.
+pub const ABOUT: &str = "Simulate a cluster's response to events";
+
+/// Options, the same as crm_simulate's.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Read the cluster from a CIB file instead of standard input
+    #[arg(short = 'x', long = "xml-file", value_name = "FILE", help_heading = "Input")]
+    pub xml_file: Option<PathBuf>,
+    /// Read the cluster from standard input (the default)
+    #[arg(short = 'p', long = "xml-pipe", help_heading = "Input")]
+    pub xml_pipe: bool,
+
+    /// Calculate what would be done
+    #[arg(short = 'R', long, help_heading = "Operations")]
+    pub run: bool,
+    /// Calculate what would be done, do it in the simulation, and show the result
+    #[arg(short = 'S', long, help_heading = "Operations")]
+    pub simulate: bool,
+    /// Like --simulate, and store the result in the input file
+    #[arg(short = 'X', long, help_heading = "Operations")]
+    pub in_place: bool,
+    /// Show node attributes
+    #[arg(short = 'A', long, help_heading = "Operations")]
+    pub show_attrs: bool,
+    /// Show resource fail counts
+    #[arg(short = 'c', long, help_heading = "Operations")]
+    pub show_failcounts: bool,
+    /// Show the scores that decided where resources go
+    #[arg(short = 's', long, help_heading = "Operations")]
+    pub show_scores: bool,
+    /// Show utilization
+    #[arg(short = 'U', long, help_heading = "Operations")]
+    pub show_utilization: bool,
+    /// Schedule every CIB file of a directory and print how long each took
+    #[arg(short = 'P', long, value_name = "DIR", help_heading = "Operations")]
+    pub profile: Option<PathBuf>,
+    /// With --profile: schedule each file that many times
+    #[arg(short = 'N', long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, help_heading = "Operations")]
+    pub repeat: i64,
+    /// Accepted for compatibility
+    #[arg(short = 'j', long, hide = true)]
+    pub pending: bool,
+
+    /// Bring a node online
+    #[arg(short = 'u', long, value_name = "NODE", help_heading = "Synthetic cluster events")]
+    pub node_up: Vec<String>,
+    /// Take a node offline cleanly
+    #[arg(short = 'd', long, value_name = "NODE", help_heading = "Synthetic cluster events")]
+    pub node_down: Vec<String>,
+    /// Let a node fail
+    #[arg(short = 'f', long, value_name = "NODE", help_heading = "Synthetic cluster events")]
+    pub node_fail: Vec<String>,
+    /// Pretend an operation had a result before: RESOURCE_TASK_INTERVALMS@NODE=RC
+    #[arg(short = 'i', long, value_name = "OPSPEC", help_heading = "Synthetic cluster events")]
+    pub op_inject: Vec<String>,
+    /// Let an operation have a result when it is simulated: RESOURCE_TASK_INTERVALMS@NODE=RC
+    #[arg(short = 'F', long, value_name = "OPSPEC", help_heading = "Synthetic cluster events")]
+    pub op_fail: Vec<String>,
+    /// Evaluate rules at this time (ISO 8601)
+    #[arg(short = 't', long, value_name = "DATETIME", help_heading = "Synthetic cluster events")]
+    pub set_datetime: Option<String>,
+    /// Set whether the partition has quorum
+    #[arg(short = 'q', long, value_name = "VALUE", help_heading = "Synthetic cluster events")]
+    pub quorum: Option<String>,
+    /// Set whether a watchdog is there
+    #[arg(short = 'w', long, value_name = "VALUE", help_heading = "Synthetic cluster events")]
+    pub watchdog: Option<String>,
+    /// Grant a ticket
+    #[arg(short = 'g', long, value_name = "TICKET", help_heading = "Synthetic cluster events")]
+    pub ticket_grant: Vec<String>,
+    /// Revoke a ticket
+    #[arg(short = 'r', long, value_name = "TICKET", help_heading = "Synthetic cluster events")]
+    pub ticket_revoke: Vec<String>,
+    /// Put a ticket in standby
+    #[arg(short = 'b', long, value_name = "TICKET", help_heading = "Synthetic cluster events")]
+    pub ticket_standby: Vec<String>,
+    /// Activate a ticket
+    #[arg(short = 'e', long, value_name = "TICKET", help_heading = "Synthetic cluster events")]
+    pub ticket_activate: Vec<String>,
+
+    /// Save the CIB after the synthetic events
+    #[arg(short = 'I', long, value_name = "FILE", help_heading = "Artifacts")]
+    pub save_input: Option<PathBuf>,
+    /// Save the CIB at the end
+    #[arg(short = 'O', long, value_name = "FILE", help_heading = "Artifacts")]
+    pub save_output: Option<PathBuf>,
+    /// Save the transition graph (XML)
+    #[arg(short = 'G', long, value_name = "FILE", help_heading = "Artifacts")]
+    pub save_graph: Option<PathBuf>,
+    /// Save the transition graph (DOT)
+    #[arg(short = 'D', long, value_name = "FILE", help_heading = "Artifacts")]
+    pub save_dotfile: Option<PathBuf>,
+    /// Show all actions in the DOT file, those not needed too
+    #[arg(short = 'a', long, help_heading = "Artifacts")]
+    pub all_actions: bool,
+
+    /// Essential output only
+    #[arg(short = 'Q', long, help_heading = "Output")]
+    pub quiet: bool,
+    /// More detail; numbers in the DOT file
+    #[arg(short = 'V', long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+}
+
+const EXAMPLES: &str = "Examples:
+  What would the cluster do now?
+      simulate -x cib.xml -R
+  What if node2 were lost, and where would everything be afterwards?
+      simulate -x cib.xml -S -f node2
+  Why there? The scores behind each placement:
+      simulate -x cib.xml -s
+  Draw the transition:
+      simulate -x cib.xml -R -D - | dot -Tsvg > transition.svg";

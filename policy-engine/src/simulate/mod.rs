@@ -1,0 +1,12 @@
+//! Offline simulation: inject, schedule, execute, and look again (spec 40).
+
+mod execute;
+mod inject;
+mod opspec;
+mod report;
+mod working;
+
+pub use inject::{Injections, TicketChange};
+pub use opspec::{OperationKey, OperationSpec, OperationSpecError};
+pub use report::{Artifacts, End, Request, SimulationReport, run};
+pub use working::WorkingError;

@@ -1,0 +1,309 @@
+//! A whole simulator run with everything it prints (spec 40 §1, 41 §2).
+
+use super::execute::{self, Executed};
+use super::inject::{self, Injections};
+use super::working::{Working, WorkingError};
+use crate::model::cluster::{Cluster, Switches};
+use crate::report::status::{self, Display};
+use crate::report::summary::Summary;
+use crate::report::text::{Entry, Style, render};
+use crate::report::scores;
+use crate::schedule::{schedule, unpack};
+use crate::transition::Transition;
+use crate::transition::executor::Progress;
+use cib_model::{DateTime, Document};
+
+/// What a simulator run shall do.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Schedule.
+    pub run: bool,
+    /// Schedule and execute.
+    pub simulate: bool,
+    /// Node attributes in listings.
+    pub show_attributes: bool,
+    /// Fail counts and failed operations in listings.
+    pub show_failcounts: bool,
+    /// Score lines.
+    pub show_scores: bool,
+    /// Utilization lines.
+    pub show_utilization: bool,
+    /// Essential output only.
+    pub quiet: bool,
+    /// DOT shows optional actions too.
+    pub all_actions: bool,
+    /// DOT names carry action ids.
+    pub dot_numbers: bool,
+    /// Private parameters of the input may be masked.
+    pub sanitized: bool,
+    /// Evaluation time as typed (for the report) and read.
+    pub date: Option<(String, DateTime)>,
+    /// Actual time; used when neither `date` nor the input says one, and for what is recorded.
+    pub now: Option<DateTime>,
+    /// Events.
+    pub injections: Injections,
+    /// Operations that fail when executed.
+    pub op_fail: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// As it should.
+    Ok,
+    /// The transition could not be completed.
+    InvalidTransition,
+    /// The input contradicts itself.
+    Inconsistent(String),
+}
+
+/// What a run leaves to be saved.
+#[derive(Debug, Clone, Default)]
+pub struct Artifacts {
+    /// The CIB after injections.
+    pub input: Option<Document>,
+    /// The transition.
+    pub transition: Option<Transition>,
+    /// The transition as DOT.
+    pub dot: Option<String>,
+    /// The CIB at the end.
+    pub output: Option<Document>,
+}
+
+/// Result of a run.
+#[derive(Debug, Clone)]
+pub struct SimulationReport {
+    /// Standard output.
+    pub text: String,
+    /// Lines for standard error.
+    pub errors: Vec<String>,
+    /// How it ended.
+    pub end: End,
+    /// What can be saved.
+    pub artifacts: Artifacts,
+    /// The summary, if scheduled.
+    pub summary: Option<Summary>,
+}
+
+/// Everything printed so far.
+struct Output {
+    text: String,
+    quiet: bool,
+    style: Style,
+}
+
+impl Output {
+    fn info(&mut self, text: &str) {
+        if !self.quiet {
+            self.text.push_str(text);
+            self.text.push('\n');
+        }
+    }
+
+    /// A titled list at the top level, after an empty line if something was printed.
+    fn section(&mut self, title: &str, entries: Vec<Entry>) {
+        if !self.quiet {
+            if !self.text.is_empty() {
+                self.text.push('\n');
+            }
+            render(&[Entry::list(title, entries)], 0, Style::Fancy, &mut self.text);
+        }
+    }
+}
+
+/// Runs the simulator on a document that is upgraded and has a `status`.
+pub fn run(document: Document, request: &Request) -> SimulationReport {
+    let style = if request.quiet && request.show_scores { Style::Plain } else { Style::Fancy };
+    let mut out = Output { text: String::new(), quiet: request.quiet, style };
+    let mut errors = Vec::new();
+    let mut artifacts = Artifacts::default();
+    let mut summary = None;
+    let end = match stages(document, request, &mut out, &mut errors, &mut artifacts, &mut summary) {
+        Ok(true) => End::Ok,
+        Ok(false) => End::InvalidTransition,
+        Err(error) => End::Inconsistent(error.to_string()),
+    };
+    SimulationReport { text: out.text, errors, end, artifacts, summary }
+}
+
+/// False if the transition could not be completed.
+fn stages(
+    document: Document,
+    request: &Request,
+    out: &mut Output,
+    errors: &mut Vec<String>,
+    artifacts: &mut Artifacts,
+    summary: &mut Option<Summary>,
+) -> Result<bool, WorkingError> {
+    let actual = request.now.unwrap_or_else(|| DateTime::from_epoch(0, 0));
+    let mut working = Working::new(document, actual.epoch());
+    effective_date(request, working.document(), out);
+    let generated = crate::input::generate(working.document());
+    {
+        let document = working.document().clone();
+        let mut cluster = read(&document, &generated, request);
+        list_status(&mut cluster, request, out, "Current cluster status", true);
+        if request.injections.any() {
+            working.create_nodes = !request.injections.node_up.is_empty();
+            let injected = inject::apply(&mut working, &cluster, &request.injections)?;
+            out.section("Performing Requested Modifications", injected.entries);
+            errors.extend(injected.skipped);
+            effective_date(request, working.document(), out);
+        }
+    }
+    artifacts.input = Some(working.document().clone());
+    if !(request.run || request.simulate || request.show_scores || request.show_utilization) {
+        artifacts.output = Some(working.into_document());
+        return Ok(true);
+    }
+    let document = working.document().clone();
+    let generated = crate::input::generate(&document);
+    let mut cluster = read(&document, &generated, request);
+    let transition = schedule(&mut cluster, 1);
+    list_scores(&cluster, request, out);
+    let told = Summary::of(&cluster);
+    out.section("Transition Summary", told.items());
+    *summary = Some(told);
+    artifacts.dot = Some(crate::graph::dot(&cluster, request.all_actions, request.dot_numbers));
+    let mut completed = true;
+    if request.simulate {
+        completed = execute_stage(&mut working, &cluster, transition.clone(), request, out, errors);
+    }
+    artifacts.transition = Some(transition);
+    artifacts.output = Some(working.into_document());
+    Ok(completed)
+}
+
+fn execute_stage(
+    working: &mut Working,
+    cluster: &Cluster<'_>,
+    transition: Transition,
+    request: &Request,
+    out: &mut Output,
+    errors: &mut Vec<String>,
+) -> bool {
+    let executed: Executed = execute::execute(working, cluster, transition, &request.op_fail);
+    out.section("Executing Cluster Transition", executed.entries);
+    errors.extend(executed.errors);
+    let completed = executed.end == Progress::Complete;
+    if !completed {
+        errors.push("Transition failed: terminated".to_owned());
+        errors.push("An invalid transition was produced".to_owned());
+    }
+    if !request.quiet {
+        let document = working.document();
+        effective_date(request, document, out);
+        let generated = crate::input::generate(document);
+        let mut cluster = read(document, &generated, request);
+        list_status(&mut cluster, request, out, "Revised Cluster Status", false);
+    }
+    completed
+}
+
+fn read<'d>(document: &'d Document, generated: &'d Document, request: &Request) -> Cluster<'d> {
+    let now = evaluation_time(document, request);
+    let switches = Switches {
+        sanitized: request.sanitized,
+        scores: request.show_scores,
+        utilization: request.show_utilization,
+        trace: false,
+    };
+    unpack(document, generated, now, switches)
+}
+
+fn execution_date(document: &Document) -> Option<i64> {
+    document.root().attribute("execution-date").and_then(|d| d.parse().ok())
+}
+
+fn evaluation_time(document: &Document, request: &Request) -> DateTime {
+    if let Some((_, date)) = &request.date {
+        return *date;
+    }
+    let actual = request.now.unwrap_or_else(|| DateTime::from_epoch(0, 0));
+    match execution_date(document) {
+        Some(epoch) => DateTime::from_epoch(epoch, actual.offset()),
+        None => actual,
+    }
+}
+
+/// The line that tells which time counts (spec 40 §7).
+fn effective_date(request: &Request, document: &Document, out: &mut Output) {
+    if let Some((typed, _)) = &request.date {
+        out.info(&format!("Setting effective cluster time: {typed}"));
+    } else if let Some(epoch) = execution_date(document) {
+        let at = DateTime::from_epoch(epoch, 0);
+        out.info(&format!(
+            "Using the original execution date of: {:04}-{:02}-{:02} {:02}:{:02}:{:02}Z",
+            at.year(),
+            at.month(),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second()
+        ));
+    }
+}
+
+fn list_status(
+    cluster: &mut Cluster<'_>,
+    request: &Request,
+    out: &mut Output,
+    title: &str,
+    first: bool,
+) {
+    if request.quiet {
+        return;
+    }
+    let mut display = Display::simulator(first);
+    display.attributes = request.show_attributes;
+    display.failcounts = request.show_failcounts;
+    display.failures = request.show_failcounts;
+    let mut banner = false;
+    if first {
+        banner = announce(cluster, out);
+    }
+    let entries = status::listing(cluster, &display);
+    if !first || banner {
+        out.text.push('\n');
+    }
+    render(&[Entry::list(title, entries)], 0, Style::Fancy, &mut out.text);
+}
+
+/// Maintenance banner and counts; true if something was printed.
+fn announce(cluster: &Cluster<'_>, out: &mut Output) -> bool {
+    let mut printed = false;
+    if cluster.options.maintenance_mode {
+        out.info("\n              *** Resource management is DISABLED ***");
+        out.info("  The cluster will not attempt to start, stop or recover services");
+        printed = true;
+    }
+    let counts = cluster.counts;
+    if counts.disabled > 0 || counts.blocked > 0 {
+        if printed {
+            out.info("");
+        }
+        out.info(&format!(
+            "{} of {} resource instances DISABLED and {} BLOCKED from further action due to failure",
+            counts.disabled, counts.instances, counts.blocked
+        ));
+        printed = true;
+    }
+    printed
+}
+
+fn list_scores(cluster: &Cluster<'_>, request: &Request, out: &mut Output) {
+    let title = match (request.show_scores, request.show_utilization) {
+        (true, true) => "Assignment Scores and Utilization Information",
+        (true, false) => "Assignment Scores",
+        (false, true) => "Utilization Information",
+        (false, false) => return,
+    };
+    let items = scores::items(&cluster.score_lines);
+    if !request.quiet {
+        out.text.push('\n');
+        render(&[Entry::list(title, items)], 0, Style::Fancy, &mut out.text);
+    } else {
+        render(&items, 0, out.style, &mut out.text);
+        out.text.push('\n');
+    }
+}
