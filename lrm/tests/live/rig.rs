@@ -154,7 +154,17 @@ impl Rig {
 
     /// Waits for the next result of that key and compares it, as `EXIT/STATUS`.
     pub fn expect(&mut self, key: &str, expected: &str) -> OperationResult {
-        let result = self.result(key);
+        self.expect_within(key, expected, SOON)
+    }
+
+    /// The same, with more patience.
+    pub fn expect_within(
+        &mut self,
+        key: &str,
+        expected: &str,
+        longest: Duration,
+    ) -> OperationResult {
+        let result = self.result_within(key, longest);
         let outcome = &result.outcome;
         let got = format!("{}/{}", outcome.exit.text(), outcome.status.text());
         assert_eq!(got, expected, "{key}: {outcome:?}, output {:?}", result.output);
@@ -163,8 +173,12 @@ impl Rig {
 
     /// Waits for the next result of that key.
     pub fn result(&mut self, key: &str) -> OperationResult {
+        self.result_within(key, SOON)
+    }
+
+    fn result_within(&mut self, key: &str, longest: Duration) -> OperationResult {
         let is_it = |event: &Event| matches!(&event.kind, EventKind::Completed(result) if result.key().to_string() == key);
-        match self.wait_for(key, is_it).kind {
+        match self.wait_within(key, longest, is_it).kind {
             EventKind::Completed(result) => *result,
             _ => unreachable!("only results pass"),
         }
@@ -183,13 +197,22 @@ impl Rig {
     }
 
     pub fn wait_for(&mut self, what: &str, is_it: impl Fn(&Event) -> bool) -> Event {
-        let end = Instant::now() + SOON;
+        self.wait_within(what, SOON, is_it)
+    }
+
+    fn wait_within(
+        &mut self,
+        what: &str,
+        longest: Duration,
+        is_it: impl Fn(&Event) -> bool,
+    ) -> Event {
+        let end = Instant::now() + longest;
         loop {
             if let Some(at) = self.seen.iter().position(&is_it) {
                 return self.seen.remove(at);
             }
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {what} within {SOON:?}; unasked: {:#?}", self.seen);
+            assert!(!left.is_zero(), "no {what} within {longest:?}; unasked: {:#?}", self.seen);
             self.turn(left);
         }
     }
