@@ -20,9 +20,27 @@ const DEAD_TIME: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Event {
-    View { number: u32, members: Vec<usize> },
-    Ballot { from: usize, ballot: Ballot },
-    Leading { from: usize },
+    View {
+        number: u32,
+        members: Vec<usize>,
+    },
+    Ballot {
+        from: usize,
+        ballot: Ballot,
+    },
+    Leading {
+        from: usize,
+    },
+    /// A member asks its leader to be taken in.
+    Join {
+        from: usize,
+        leader: usize,
+    },
+    /// The one asked does not lead.
+    Refused {
+        to: usize,
+        leader: usize,
+    },
 }
 
 /// One controller: an election and the little around it that matters here.
@@ -166,9 +184,20 @@ impl Community {
                     self.feed(n, Input::Start);
                 } else if c.election.state() != State::InProgress {
                     self.follow(n, Some(from));
+                    self.broadcast(n, &Event::Join { from: n, leader: from });
                 }
             }
-            Event::Leading { .. } => {}
+            Event::Join { from, leader } if leader == n => {
+                if self.controller(n).leader != Some(n) {
+                    self.broadcast(n, &Event::Refused { to: from, leader: n });
+                }
+            }
+            Event::Refused { to, leader } if to == n => {
+                if self.controller(n).leader == Some(leader) {
+                    self.follow(n, None);
+                }
+            }
+            Event::Leading { .. } | Event::Join { .. } | Event::Refused { .. } => {}
         }
         true
     }
@@ -192,6 +221,8 @@ impl Community {
         } else if c.leader.is_none_or(|leader| !members.contains(&leader)) {
             self.follow(n, None);
             self.feed(n, Input::Start);
+        } else if let Some(leader) = c.leader {
+            self.broadcast(n, &Event::Join { from: n, leader });
         }
         if self.controller(n).election.state() == State::InProgress {
             self.feed(n, Input::Check);
@@ -312,7 +343,7 @@ pub fn run(seed: u64) -> Result<(), String> {
 pub fn explore(candidates: &[(&str, u64, &str)], changes: u32) -> Result<usize, String> {
     let mut start = Community::new(candidates);
     let all: Vec<_> = (1..=candidates.len()).collect();
-    start.change(&[all.clone()]);
+    start.change(std::slice::from_ref(&all));
     if candidates.len() > 2 {
         // All enter the first view before anything else is delivered: fewer, still all, orders of
         // the ballots.
@@ -345,7 +376,7 @@ pub fn explore(candidates: &[(&str, u64, &str)], changes: u32) -> Result<usize, 
                 let mut next = community.clone();
                 next.change(&[vec![*alone], rest]);
                 open.push((next.clone(), changes - 1));
-                next.change(&[all.clone()]);
+                next.change(std::slice::from_ref(&all));
                 open.push((next, changes - 1));
             }
         }

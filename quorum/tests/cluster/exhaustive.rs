@@ -68,10 +68,18 @@ impl State {
                 next.push((what, state));
             }
         };
-        for n in 1..=self.cluster.nodes.len() {
-            add(format!("deliver {n}"), &|s| s.cluster.deliver(n));
-            add(format!("timer {n}"), &|s| s.timer(n));
-            add(format!("crash or start {n}"), &|s| s.crash_or_start(n));
+        for node in &self.cluster.nodes {
+            let n = node.number;
+            let log = node.delivered_ring.map_or(0, |ring| self.cluster.rings[ring].log.len());
+            if node.view.is_some() || node.cursor < log {
+                add(format!("deliver {n}"), &|s| s.cluster.deliver(n));
+            }
+            if self.timers > 0 {
+                add(format!("timer {n}"), &|s| s.timer(n));
+            }
+            if self.crashes > 0 || node.votes.is_none() {
+                add(format!("crash or start {n}"), &|s| s.crash_or_start(n));
+            }
         }
         if self.changes > 0 {
             for groups in partitions(&self.cluster.up()) {
@@ -85,9 +93,6 @@ impl State {
     }
 
     fn timer(&mut self, n: usize) -> bool {
-        if self.timers == 0 {
-            return false;
-        }
         self.timers -= 1;
         self.cluster.fire(n)
     }
@@ -168,7 +173,9 @@ fn no_interleaving_of_two_or_three_nodes_breaks_an_invariant() {
     let more: u32 = std::env::var("QUORUM_CHANGES").ok().map_or(0, |text| text.parse().unwrap());
     let two =
         Budget { nodes: 2, options: "", changes: 2 + more, crashes: 1, timers: 0, exclusive: true };
-    let three = Budget { nodes: 3, changes: 1 + more, crashes: 0, ..two };
+    // Without optimisation three nodes take minutes: there only the forming of their ring.
+    let changes = if cfg!(debug_assertions) { more } else { 1 + more };
+    let three = Budget { nodes: 3, changes, crashes: 0, ..two };
     for budget in [
         two,
         Budget { options: "wait_for_all", ..two },

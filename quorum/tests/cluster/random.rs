@@ -218,10 +218,10 @@ impl Run {
                 node.replies.clear();
                 self.cluster.feed(n, Input::Request { token: 0, request });
                 let node = self.cluster.node(n);
-                let refused = match node.replies[..] {
-                    [(_, Err(Refusal::StaleRing | Refusal::NotRegistered))] => true,
-                    _ => false,
-                };
+                let refused = matches!(
+                    node.replies[..],
+                    [(_, Err(Refusal::StaleRing | Refusal::NotRegistered))]
+                );
                 if !refused || node.votes != before {
                     return Err("Q7: a stale answer of the device had an effect".to_owned());
                 }
