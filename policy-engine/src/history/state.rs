@@ -112,7 +112,7 @@ fn apply(cluster: &mut Cluster<'_>, reading: &Reading<'_>, run: &mut Run) {
         }
     }
     if active {
-        add_active(cluster, reading);
+        add_active(cluster, reading, level);
     } else {
         note_inactive(cluster, r, node);
     }
@@ -247,7 +247,7 @@ fn reset_remote(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, active: 
     }
 }
 
-fn add_active(cluster: &mut Cluster<'_>, reading: &Reading<'_>) {
+fn add_active(cluster: &mut Cluster<'_>, reading: &Reading<'_>, level: OnFail) {
     let (r, node) = (reading.resource, reading.node);
     if cluster.resource(r).flags.removed {
         let text = format!(
@@ -258,7 +258,7 @@ fn add_active(cluster: &mut Cluster<'_>, reading: &Reading<'_>) {
         cluster.message(Level::Notice, text);
     }
     active::add(cluster, r, node, reading.level != OnFail::Ignore);
-    match reading.level {
+    match level {
         OnFail::Ignore => {}
         OnFail::Demote | OnFail::Block => cluster.resource_mut(r).flags.failed = true,
         _ => set_failed(cluster, r),

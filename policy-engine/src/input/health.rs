@@ -80,11 +80,12 @@ impl<'d> Cluster<'d> {
     pub fn display_health(&self, node: NodeId) -> i32 {
         let o = &self.options;
         let grade = |value: &str| {
-            let score = self.parse_score(value);
+            let is = |word: &str| value.eq_ignore_ascii_case(word);
+            let score = self.parse_score(value).filter(|_| !is("yellow") && !is("green"));
             let at_most = |limit: Score| score.is_some_and(|s| s <= limit);
-            if value.eq_ignore_ascii_case("red") || at_most(o.health_red) {
+            if is("red") || at_most(o.health_red) {
                 -1
-            } else if value.eq_ignore_ascii_case("yellow")
+            } else if is("yellow")
                 || (at_most(o.health_yellow) && o.health_yellow != o.health_green)
             {
                 0

@@ -26,7 +26,7 @@ pub(super) fn check(cluster: &mut Cluster<'_>, id: ResourceId) -> Result<(), Str
     }
     let top = cluster.top(id);
     let class = cluster.resource(id).class;
-    if cluster.resource(top).flags.unique && !supports_unique(class) {
+    if cluster.resource(id).flags.unique && !supports_unique(class) {
         let text = format!(
             "Ignoring globally-unique for {} because {class} resources such as {} can be used only \
              as anonymous clones",
