@@ -67,6 +67,8 @@ pub mod schema;
 
 pub mod validate;
 
+pub mod xpath;
+
 pub use date::DateTime;
 pub use document::{Document, Element, ElementId, NodeId, ParseError};
 pub use scalar::{Score, Version};

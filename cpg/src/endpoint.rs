@@ -158,6 +158,7 @@ impl Endpoint {
                     LinkEvent::Packet(packet) => self.node.handle_packet(packet, now),
                     LinkEvent::Reachable(node, up) => self.node.handle_reachable(node, up, now),
                     LinkEvent::Silent(node, silent) => self.node.handle_silent(node, silent, now),
+                    LinkEvent::Dead(node) => self.node.handle_dead(node, now),
                     LinkEvent::Link(..) => {}
                 }
             }

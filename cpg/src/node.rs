@@ -198,6 +198,12 @@ impl Node {
         self.pump(now);
     }
 
+    /// See [`Protocol::handle_dead`].
+    pub fn handle_dead(&mut self, node: NodeId, now: Time) {
+        self.protocol.handle_dead(node, now);
+        self.pump(now);
+    }
+
     /// Leaves the cluster in order.
     pub fn shut_down(&mut self, now: Time) {
         self.protocol.leave(now);

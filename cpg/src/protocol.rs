@@ -220,6 +220,32 @@ impl Protocol {
         self.finish(now);
     }
 
+    /// The transport has evidence that the process of `node` ended: the ring is given up without
+    /// waiting for the token, and the other members are asked to agree.
+    pub fn handle_dead(&mut self, node: NodeId, now: Time) {
+        let news = self.env.silent.insert(node);
+        match &mut self.phase {
+            Phase::Operational(operational) => {
+                let leave = operational.on_death(node);
+                self.leave_ring(leave, now);
+            }
+            Phase::Gather(gather) if news => {
+                let step = gather.on_silence(node);
+                self.gather_step(step, now);
+            }
+            Phase::Commit(commit) if commit.members.contains(&node) => {
+                let candidates = commit.candidates.clone();
+                self.gather(candidates, Reason::TokenLostInCommit, now);
+            }
+            Phase::Recovery(recovery) if recovery.rotation.is_member(node) => {
+                let candidates = recovery.candidates.clone();
+                self.gather(candidates, Reason::TokenLostInRecovery, now);
+            }
+            Phase::Gather(_) | Phase::Commit(_) | Phase::Recovery(_) | Phase::Left => {}
+        }
+        self.finish(now);
+    }
+
     /// Queues a message for the total order. The caller keeps to [`Protocol::has_room`].
     pub fn submit(&mut self, header: Bytes, body: Bytes, guarantee: Guarantee, now: Time) {
         self.env.outbox.submit(header, body, guarantee);

@@ -3,7 +3,6 @@
 
 /// A fault that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "planted-faults"), expect(dead_code, reason = "planted by tests only"))]
 pub enum Fault {
     /// A fence request that nobody answered in time counts as success.
     TimeoutsAreSuccess,

@@ -22,6 +22,8 @@ pub enum Mutation {
     RebaseOutOfOrder,
     /// A refused request has been applied already.
     ApplyBeforeCheck,
+    /// The arbiter gives the votes to the winner before the loser has confirmed.
+    GrantUnconfirmed,
     /// Half of the voters suffice to win an election.
     WinWithHalf,
     /// A vote for an earlier round counts for the present one.
@@ -31,7 +33,7 @@ pub enum Mutation {
 }
 
 /// Every mistake there is.
-pub const ALL: [Mutation; 12] = [
+pub const ALL: [Mutation; 13] = [
     Mutation::CountAVoteTwice,
     Mutation::HalfIsEnough,
     Mutation::EitherHalfBreaksTheTie,
@@ -41,6 +43,7 @@ pub const ALL: [Mutation; 12] = [
     Mutation::AcceptStaleDeviceAnswer,
     Mutation::RebaseOutOfOrder,
     Mutation::ApplyBeforeCheck,
+    Mutation::GrantUnconfirmed,
     Mutation::WinWithHalf,
     Mutation::CountSupersededVotes,
     Mutation::NewerVersionWinsToo,

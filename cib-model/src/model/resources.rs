@@ -20,7 +20,7 @@ pub enum Resource<'d> {
     /// A primitive or group that runs several times.
     Clone(Clone<'d>),
     /// A container with what runs in it.
-    Bundle(Bundle<'d>),
+    Bundle(Box<Bundle<'d>>),
 }
 
 /// A `primitive`.
@@ -174,7 +174,9 @@ impl<'d> Resource<'d> {
             "template" => Template::read(reader, element).map(Resource::Template),
             "group" => Some(Resource::Group(Group::read(reader, element))),
             "clone" | "master" => Clone::read(reader, element).map(Resource::Clone),
-            "bundle" => Bundle::read(reader, element).map(Resource::Bundle),
+            "bundle" => {
+                Bundle::read(reader, element).map(|bundle| Resource::Bundle(Box::new(bundle)))
+            }
             _ => {
                 reader.unknown(element, "primitive, template, group, clone and bundle");
                 None

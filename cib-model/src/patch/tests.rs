@@ -222,9 +222,12 @@ fn ids_may_hold_quotes_and_slashes() {
     changes(old, "<x id='b'/>");
 }
 
-/// Children of one element: ids in order, each with attributes, comments among them, and children.
+/// Children of one element in order, each with an id, attributes and children of its own.
 #[derive(Clone, Debug)]
-struct Tree(Vec<(u8, Vec<(u8, u8)>, Tree)>);
+struct Tree(Vec<(u8, Attributes, Tree)>);
+
+/// Names and values.
+type Attributes = Vec<(u8, u8)>;
 
 fn tree() -> impl Strategy<Value = Tree> {
     let attributes = prop::collection::vec((0u8..4, 0u8..3), 0..4);

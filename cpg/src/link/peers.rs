@@ -5,7 +5,7 @@ use super::path::Path;
 use super::{LinkConfiguration, LinkMode, LinkState, LinkStatistics, MAX_LINKS, Peer};
 use crate::identity::NodeId;
 use crate::security::{DerivedKeys, Frame, Keyring, MAX_OVERHEAD, ReplayWindow, Sealer};
-use crate::time::Time;
+use crate::time::{Time, due, earliest};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -17,6 +17,8 @@ const PACKET: u8 = 0;
 const PING: u8 = 1;
 const PONG: u8 = 2;
 const FRAGMENT: u8 = 3;
+/// How long a peer whose datagrams are refused may take to answer.
+const DOUBT: Duration = Duration::from_millis(30);
 /// Kind, nonce, link.
 const PING_LENGTH: usize = 1 + 8 + 1;
 
@@ -40,6 +42,8 @@ pub enum LinkEvent {
     Reachable(NodeId, bool),
     /// Nothing at all was heard of the node for the time-out, or it is heard again.
     Silent(NodeId, bool),
+    /// Nothing listens at the node's address any more, and a challenge stayed unanswered.
+    Dead(NodeId),
     /// One link changed.
     Link(NodeId, LinkState),
 }
@@ -61,6 +65,8 @@ struct PeerState {
     last_heard: Option<Time>,
     silent: bool,
     reachable: bool,
+    /// The network refused a datagram to this peer; it is dead unless it is heard until then.
+    doubt: Option<Time>,
     turn: usize,
 }
 
@@ -123,6 +129,7 @@ impl Links {
             last_heard: None,
             silent: false,
             reachable: false,
+            doubt: None,
             turn: 0,
         });
         self.peers.sort_by_key(|peer| peer.node);
@@ -321,6 +328,7 @@ impl Links {
     fn heard(&mut self, at: usize, now: Time) {
         let peer = &mut self.peers[at];
         peer.last_heard = Some(now);
+        peer.doubt = None;
         if peer.silent {
             peer.silent = false;
             self.events.push_back(LinkEvent::Silent(peer.node, false));
@@ -378,6 +386,11 @@ impl Links {
             }
             self.events.push_back(LinkEvent::Reachable(peer.node, reachable));
         }
+        if due(peer.doubt, now) {
+            peer.doubt = None;
+            peer.silent = true;
+            self.events.push_back(LinkEvent::Dead(peer.node));
+        }
         let timeout = self.configuration.ping_timeout;
         if !peer.silent && peer.last_heard.is_some_and(|heard| now.since(heard) > timeout) {
             peer.silent = true;
@@ -385,16 +398,17 @@ impl Links {
         }
     }
 
-    /// The network reports that nothing listens at an address: its process is gone unless it is
-    /// heard again soon. Evidence only; the ring still has to agree.
+    /// The network reports that nothing listens at an address. A report can be forged, so it only
+    /// raises a doubt: the peer is challenged, and dead when nothing of it is heard.
     pub fn handle_refused(&mut self, to: SocketAddr, now: Time) {
-        let grace = self.configuration.ping_timeout.min(Duration::from_millis(20));
-        for peer in &mut self.peers {
-            let recent = peer.last_heard.is_none_or(|heard| now.since(heard) <= grace);
+        for at in 0..self.peers.len() {
+            let peer = &mut self.peers[at];
             let theirs = peer.paths.iter().any(|path| path.address == to);
-            if theirs && !recent && !peer.silent {
-                peer.silent = true;
-                self.events.push_back(LinkEvent::Silent(peer.node, true));
+            if theirs && !peer.silent && peer.last_heard.is_some() && peer.doubt.is_none() {
+                let round_trip = peer.paths.iter().map(|path| path.state().round_trip).max();
+                peer.doubt = Some(now + DOUBT.max(round_trip.unwrap_or_default() * 3));
+                peer.paths.iter_mut().for_each(|path| path.hurry(now));
+                self.next = now;
             }
         }
     }
@@ -418,8 +432,9 @@ impl Links {
             }
         }
         let pings = self.peers.iter().flat_map(|peer| &peer.paths).map(Path::next_ping).min();
-        let soon = now + self.configuration.ping_timeout / 4;
-        self.next = pings.map_or(soon, |ping| ping.min(soon));
+        let doubts = self.peers.iter().filter_map(|peer| peer.doubt).min();
+        let soon = earliest(Some(now + self.configuration.ping_timeout / 4), doubts);
+        self.next = earliest(pings, soon).unwrap_or(now);
     }
 
     /// This process did not run for a while: silence is nobody's fault.

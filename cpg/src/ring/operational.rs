@@ -302,6 +302,14 @@ impl Operational {
         }
     }
 
+    /// The transport has evidence that a node's process ended.
+    pub(crate) fn on_death(&mut self, node: NodeId) -> Option<Leave> {
+        self.rotation.is_member(node).then(|| {
+            log::info!("A processor failed, forming new configuration: node {node} is gone.");
+            self.exit(Reason::TokenLost)
+        })
+    }
+
     pub(crate) fn on_timeout(&mut self, env: &mut Environment, now: Time) -> Option<Leave> {
         if self.held.as_ref().is_some_and(|(until, _)| *until <= now) {
             let idle = self.idle_visits;

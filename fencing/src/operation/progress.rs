@@ -10,7 +10,7 @@ use crate::message::FenceRequest;
 use crate::name::{DeviceId, NodeName};
 use crate::operation::choice::Choice;
 use crate::operation::{Conduct, Current, Phase, Route, View};
-use crate::outcome::Outcome;
+use crate::outcome::{ExecutionStatus, Outcome, exit};
 
 /// What the owner does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,12 +265,15 @@ impl Conduct {
         self.last = Some(outcome.clone());
         match (&self.route, self.phase()) {
             (Route::Any, _) if outcome.is_ok() => self.succeed(),
-            (Route::Any, _) => match outcome.status {
-                crate::outcome::ExecutionStatus::Timeout if !self.watchdog_may_follow(view) => {
-                    self.fail(outcome.clone())
+            // An agent that took too long is not followed by another one, for lack of time; the
+            // watchdog of the target may still do its work.
+            (Route::Any, _) if outcome.status == ExecutionStatus::Timeout => {
+                match view.watchdog.applies(None, self.action, &self.target) {
+                    Some(wait) if !self.watchdog_used => self.wait_for_watchdog(view, wait),
+                    _ => self.fail(outcome.clone()),
                 }
-                _ => self.next(view),
-            },
+            }
+            (Route::Any, _) => self.next(view),
             (Route::Levels(_), phase) if outcome.is_ok() || phase == Phase::On => {
                 self.device_done(view, outcome)
             }
@@ -285,10 +288,6 @@ impl Conduct {
                 self.next(view)
             }
         }
-    }
-
-    fn watchdog_may_follow(&self, view: View<'_>) -> bool {
-        !self.watchdog_used && view.watchdog.applies(None, self.action, &self.target).is_some()
     }
 
     fn device_name(&self) -> String {
@@ -384,8 +383,10 @@ impl Conduct {
             self.operation.short()
         );
         self.say(Level::Info, text);
-        self.delegate = Some(self.target.clone());
         let of_device = self.current.take().is_some();
+        if of_device {
+            self.delegate = Some(self.target.clone());
+        }
         if of_device { self.answered(view, &Outcome::ok()) } else { self.succeed() }
     }
 
@@ -423,8 +424,8 @@ impl Conduct {
         }
         self.current = None;
         self.last = Some(Outcome::failed(
-            crate::outcome::ExecutionStatus::NotConnected,
-            crate::outcome::exit::ERROR,
+            ExecutionStatus::NotConnected,
+            exit::ERROR,
             "Peer left the cluster before it returned a fence result",
         ));
         self.client_delay = self.client_delay.min(0);

@@ -145,7 +145,7 @@ fn order_starts(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, fencing:
             }
             Needs::Quorum if a.task == Task::Start => {
                 let res = cluster.resource(r);
-                let allowed = res.table.get(node).is_some_and(|e| e.score >= cib_model::Score::ZERO);
+                let allowed = res.table.contains(node);
                 if allowed && !state_known(cluster, r, node) {
                     cluster.actions.relate(fencing, id, Order::ORDER | Order::FIRST_BLOCKS);
                 }
@@ -186,9 +186,9 @@ fn order_stops(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, fencing: 
             if let Some(top_stop) = cluster.actions.newest(top, Task::Stop, None) {
                 cluster.actions.relate(fencing, top_stop, Order::GUEST_OK);
             }
-            if notifies {
-                notify::after_fencing(cluster, r, stop, fencing);
-            }
+        }
+        if notifies {
+            notify::after_fencing(cluster, r, stop, fencing);
         }
     }
     let n = cluster.node(node);

@@ -42,6 +42,7 @@ pub fn head(cluster: &Cluster<'_>, id: ActionId) -> ActionRef {
 fn history_key(cluster: &Cluster<'_>, id: ActionId, history: &str) -> String {
     let a = &cluster.actions[id];
     let key = match a.key {
+        Key::Notify { .. } if a.task == Task::Notified => Key::op(Task::Notified),
         Key::Notify { phase, task } => {
             let phase = match phase {
                 NotifyPhase::Pre | NotifyPhase::ConfirmedPre => NotifyPhase::Pre,

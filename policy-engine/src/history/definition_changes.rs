@@ -88,7 +88,7 @@ fn check_resource<'d>(
     let resource = cluster.resource(r);
     if resource.flags.removed {
         let top = cluster.resource(cluster.top(r));
-        if !(top.is_clone() && !top.flags.unique) {
+        if !top.is_clone() || top.flags.unique {
             cluster.clean_up(r, node, false);
         }
         return;
@@ -107,11 +107,7 @@ fn check_resource<'d>(
 }
 
 /// The agent differs from the recorded one: how, for people.
-fn agent_change(
-    cluster: &Cluster<'_>,
-    r: ResourceId,
-    lrm_resource: Element<'_>,
-) -> Option<String> {
+fn agent_change(cluster: &Cluster<'_>, r: ResourceId, lrm_resource: Element<'_>) -> Option<String> {
     let resource = cluster.resource(r);
     let parts = [
         ("type", Some(resource.agent)),

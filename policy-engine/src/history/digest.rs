@@ -176,7 +176,9 @@ impl<'d> ParameterSet<'d> {
         let timeout = (interval_ms > 0)
             .then(|| {
                 all.remove("CRM_meta_timeout").or_else(|| {
-                    cluster.operation_meta(r, task, interval_ms, Some(node), false).remove("timeout")
+                    cluster
+                        .operation_meta(r, task, interval_ms, Some(node), false)
+                        .remove("timeout")
                 })
             })
             .flatten();
@@ -205,7 +207,8 @@ impl<'d> ParameterSet<'d> {
         feature_set: &str,
         secrets: &[&str],
     ) -> Parameters<'d> {
-        let legacy = !feature_set.is_empty() && Version(feature_set) < Version(SECURE_WITH_OPERATION);
+        let legacy =
+            !feature_set.is_empty() && Version(feature_set) < Version(SECURE_WITH_OPERATION);
         let mut out = if legacy { self.resource.clone() } else { self.all.clone() };
         if legacy && cluster.resource(r).flags.fence_device {
             out.retain(|name, _| !is_fencing_parameter(name));
@@ -227,8 +230,7 @@ fn address_override<'d>(cluster: &Cluster<'d>, r: ResourceId) -> Option<Cow<'d, 
         return None;
     }
     let container = resource.launcher?;
-    let host =
-        cluster.assigned_node(container).or_else(|| cluster.current_node(container))?;
+    let host = cluster.assigned_node(container).or_else(|| cluster.current_node(container))?;
     Some(cluster.node(host).name.clone())
 }
 
@@ -284,10 +286,7 @@ mod tests {
         let cases: [(&[(&'static str, &'static str)], &str); 4] = [
             (&[], "f2317cad3d54cec5d7d7aa7d0bf35cf8"),
             (&[("p", "second")], "43f6c11aa02820a66584d88ce6d91e08"),
-            (
-                &[("p", "second"), ("CRM_meta_timeout", "20000")],
-                "c7f1f4e93f0793350c931bd74290255f",
-            ),
+            (&[("p", "second"), ("CRM_meta_timeout", "20000")], "c7f1f4e93f0793350c931bd74290255f"),
             (&[("CRM_meta_timeout", "20000")], "4811cef7f7f94e3a35a70be7916cb2fd"),
         ];
         for (parameters, digest) in cases {

@@ -58,7 +58,8 @@ fn past_timeout<'d>(
         return None;
     }
     let now = cluster.now_epoch();
-    let expired = now >= changed.saturating_add(timeout) && !waits_for_fencing(cluster, reading, entry);
+    let expired =
+        now >= changed.saturating_add(timeout) && !waits_for_fencing(cluster, reading, entry);
     let effective = cluster.fail_count(r, node, true, false, Some(entry.element));
     let until = effective.last_failure.saturating_add(timeout).saturating_add(1);
     if effective.count != Score::ZERO && now < until {

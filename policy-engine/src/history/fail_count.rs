@@ -132,7 +132,10 @@ fn sum_attributes(
 }
 
 fn latest_attribute(cluster: &Cluster<'_>, resource: ResourceId, node: NodeId) -> i64 {
-    attributes(cluster, resource, node, "last-failure-").filter_map(parse_integer).max().unwrap_or(0)
+    attributes(cluster, resource, node, "last-failure-")
+        .filter_map(parse_integer)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Does a recorded failure belong to an operation that blocks the resource?
@@ -162,7 +165,9 @@ fn blocks<'d>(
             e.task == op.name
                 && e.interval_ms == op.interval_ms
                 && (e.id.eq_ignore_ascii_case(&format!("{base}_last_failure_0"))
-                    || (e.id.eq_ignore_ascii_case(&format!("{base}_{}_{}", op.name, op.interval_ms))
+                    || (e
+                        .id
+                        .eq_ignore_ascii_case(&format!("{base}_{}_{}", op.name, op.interval_ms))
                         && e.rc != Some(e.expected_rc)))
         })
     })

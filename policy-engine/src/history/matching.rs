@@ -166,7 +166,14 @@ mod tests {
 
     #[test]
     fn only_a_numeric_suffix_is_an_instance_number() {
-        let cases = [("r:0", "r"), ("r:12", "r"), ("r", "r"), ("r:", "r:"), ("r:x1", "r:x1"), ("a:b:3", "a:b")];
+        let cases = [
+            ("r:0", "r"),
+            ("r:12", "r"),
+            ("r", "r"),
+            ("r:", "r:"),
+            ("r:x1", "r:x1"),
+            ("a:b:3", "a:b"),
+        ];
         for (id, base) in cases {
             assert_eq!(without_number(id), base);
         }

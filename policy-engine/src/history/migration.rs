@@ -68,9 +68,7 @@ impl<'d> Past<'_, 'd> {
     }
 
     fn migrate_to(&self, ends: Ends<'d>) -> Option<Entry<'d>> {
-        self.only(ends.source, |e| {
-            e.task == "migrate_to" && e.migrate_target == Some(ends.target)
-        })
+        self.only(ends.source, |e| e.task == "migrate_to" && e.migrate_target == Some(ends.target))
     }
 
     /// Something that changes the state there is newer.
@@ -201,11 +199,7 @@ pub(super) fn to_failed<'d>(cluster: &mut Cluster<'d>, reading: &Reading<'d>, en
 }
 
 /// `migrate_from` failed on its target (spec 11 §7.3).
-pub(super) fn from_failed<'d>(
-    cluster: &mut Cluster<'d>,
-    reading: &Reading<'d>,
-    entry: &Entry<'d>,
-) {
+pub(super) fn from_failed<'d>(cluster: &mut Cluster<'d>, reading: &Reading<'d>, entry: &Entry<'d>) {
     let Some(ends) = Ends::read(cluster, reading, entry) else { return };
     let r = reading.resource;
     let past = past(cluster, reading);

@@ -23,10 +23,8 @@ pub(super) fn remap<'d>(
     entry: &Entry<'d>,
     expired: bool,
 ) -> Outcome {
-    let mut out = Outcome {
-        status: entry.status.unwrap_or(status::ERROR),
-        rc: entry.rc.unwrap_or(rc::OK),
-    };
+    let mut out =
+        Outcome { status: entry.status.unwrap_or(status::ERROR), rc: entry.rc.unwrap_or(rc::OK) };
     if matches!(out.rc, rc::DEGRADED | rc::DEGRADED_PROMOTED) {
         out.rc = if out.rc == rc::DEGRADED { rc::OK } else { rc::PROMOTED };
         let node = cluster.node(reading.node);

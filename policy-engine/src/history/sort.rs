@@ -46,7 +46,11 @@ fn later_number(a: i64, b: i64) -> Option<Ordering> {
 
 /// One of the two is pending: their transitions decide.
 fn compare_pending(a: &Entry<'_>, b: &Entry<'_>) -> Ordering {
-    let key = |e: &Entry<'_>| e.magic.and_then(TransitionKey::from_magic).map(|k| (k.transition, k.uuid.to_ascii_lowercase()));
+    let key = |e: &Entry<'_>| {
+        e.magic
+            .and_then(TransitionKey::from_magic)
+            .map(|k| (k.transition, k.uuid.to_ascii_lowercase()))
+    };
     let (Some((ta, ua)), Some((tb, ub))) = (key(a), key(b)) else {
         return Ordering::Equal;
     };

@@ -22,9 +22,7 @@ impl Window {
             match entry.task {
                 "stop" if entry.status_text == Some("0") => window.stop = Some(i),
                 "start" | "migrate_from" => window.start = Some(i),
-                "monitor"
-                    if monitor <= window.stop && matches!(entry.rc_text, Some("0" | "8")) =>
-                {
+                "monitor" if monitor <= window.stop && matches!(entry.rc_text, Some("0" | "8")) => {
                     monitor = Some(i);
                 }
                 "promote" | "demote" => role = Some(i),

@@ -206,7 +206,16 @@ impl Key {
         }
     }
 
-    /// Is it the one-shot key of this task (`..._TASK_0`)?
+    /// Does its text end in `_TASK_0`? So do the keys of notifications about the task.
+    pub fn ends_in(self, wanted: Task) -> bool {
+        match self {
+            Key::Op { task, interval_ms } => task == wanted && interval_ms == 0,
+            Key::Notify { task, .. } => task == wanted,
+            Key::Named(_) => false,
+        }
+    }
+
+    /// Is it the one-shot key of this task (`RSC_TASK_0`)?
     pub fn is_op(self, wanted: Task) -> bool {
         self == Key::op(wanted)
     }

@@ -290,8 +290,9 @@ fn restart(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId) {
     }
     if f.optional && (f.runnable || !t.optional) {
         cluster.actions[first].flags.optional = false;
-        let word = if t.optional { "unrunnable" } else { "required" };
-        give_reason(cluster, first, word, then);
+        if !f.runnable {
+            give_reason(cluster, first, "required", then);
+        }
     }
     if f.migratable && !t.migratable {
         cluster.actions[first].flags.migratable = false;

@@ -26,7 +26,7 @@ pub fn applies(cluster: &Cluster<'_>, first: ActionId, then: ActionId) -> bool {
         return false;
     }
     let key = cluster.actions[then].key;
-    let backwards = key.is_op(Task::Stop) || key.is_op(Task::Demote);
+    let backwards = key.ends_in(Task::Stop) || key.ends_in(Task::Demote);
     is_interleaved(cluster, if backwards { f } else { t })
 }
 
@@ -44,7 +44,7 @@ pub fn apply(
         return changed;
     };
     let first_key = cluster.actions[first].key;
-    let current = first_key.is_op(Task::Stopped) || first_key.is_op(Task::Demoted);
+    let current = first_key.ends_in(Task::Stopped) || first_key.ends_in(Task::Demoted);
     for instance in instances_for(cluster, t, Task::Start) {
         let Some(partner) = partner(cluster, instance, f, current) else {
             if !current && (flag == Order::FIRST_BLOCKS || flag == Order::FIRST_REQ) {

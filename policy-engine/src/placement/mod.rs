@@ -26,11 +26,8 @@ mod utilization;
 mod examples;
 
 pub use colocation::attribute::AttributeClasses;
-pub use colocation::lists::insert_sorted;
-pub use compatible::compatible_instance;
 pub use preference::node_preference;
 pub use primitive::unassign;
-pub use remote::update_remote_node;
 pub use sequence::assign;
 
 use crate::model::cluster::Cluster;
@@ -53,8 +50,22 @@ impl Wish {
     pub const ANYWHERE: Wish = Wish { preferred: None, last: true };
 }
 
+/// Stack below which recursion continues on a new segment, and the size of one: chains of colocations
+/// recurse as deep as they are long.
+const STACK_RED_ZONE: usize = 128 * 1024;
+const STACK_SEGMENT: usize = 2 * 1024 * 1024;
+
+/// Runs one level of a recursion as deep as its input with enough stack.
+fn with_stack<T>(level: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_RED_ZONE, STACK_SEGMENT, level)
+}
+
 /// Places a resource, with what has to be placed before it. Its node, if it has a single one.
 pub(crate) fn place(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) -> Option<NodeId> {
+    with_stack(|| place_by_variant(cluster, r, wish))
+}
+
+fn place_by_variant(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) -> Option<NodeId> {
     match cluster.resource(r).variant {
         Variant::Primitive => primitive::place(cluster, r, wish),
         Variant::Group(_) => group::place(cluster, r, wish),

@@ -76,7 +76,7 @@ fn set_priority(cluster: &mut Cluster<'_>, c: ResourceId, instance: ResourceId) 
         if let (Role::Promoted, Some((_, score))) = (location.role, named) {
             let score = *score;
             let resource = cluster.resource_mut(instance);
-            resource.priority = resource.priority + score;
+            resource.priority += score;
         }
     }
     for colocation in lists::this_with(cluster, instance) {

@@ -3,6 +3,7 @@
 use super::colocation::apply::{Effect, effect_of_roles};
 use super::colocation::lists;
 use super::preference::iteration_order;
+use super::with_stack;
 use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
 use crate::model::node::Node;
@@ -132,7 +133,7 @@ fn collect(cluster: &Cluster<'_>, x: ResourceId, asked: ResourceId, set: &mut BT
     set.insert(x);
     if resource.as_group().is_some_and(|g| g.colocated || in_clone) {
         for member in &resource.children {
-            collect(cluster, *member, asked, set);
+            with_stack(|| collect(cluster, *member, asked, set));
         }
         return;
     }
@@ -143,7 +144,7 @@ fn collect(cluster: &Cluster<'_>, x: ResourceId, asked: ResourceId, set: &mut BT
     for c in lists::this_with(cluster, x) {
         let primary = cluster.colocation(c).primary;
         if primary != asked && together(x, primary, c) {
-            collect(cluster, primary, asked, set);
+            with_stack(|| collect(cluster, primary, asked, set));
         }
     }
     for c in lists::with_this(cluster, x) {
@@ -152,7 +153,7 @@ fn collect(cluster: &Cluster<'_>, x: ResourceId, asked: ResourceId, set: &mut BT
             continue;
         }
         if dependent != asked && together(dependent, x, c) {
-            collect(cluster, dependent, asked, set);
+            with_stack(|| collect(cluster, dependent, asked, set));
         }
     }
 }

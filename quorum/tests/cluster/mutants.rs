@@ -1,20 +1,21 @@
 //! Every planted mistake is found by the runs that must find it.
 
+use quorum::device::Algorithm;
 use quorum::mutation::{ALL, Mutation, plant};
 
-use crate::{elections, random};
+use crate::{devices, elections, random};
 
 /// The first seed that notices, within a bound.
 fn found(mutation: Mutation) -> Option<(u64, String)> {
     plant(Some(mutation));
-    let election = matches!(
-        mutation,
-        Mutation::WinWithHalf | Mutation::CountSupersededVotes | Mutation::NewerVersionWinsToo
-    );
-    let problem = (0..6000).find_map(|seed| {
-        let result = if election { elections::run(seed) } else { random::run(seed, 400) };
-        result.err().map(|problem| (seed, problem))
-    });
+    let run = |seed| match mutation {
+        Mutation::WinWithHalf | Mutation::CountSupersededVotes | Mutation::NewerVersionWinsToo => {
+            elections::run(seed)
+        }
+        Mutation::GrantUnconfirmed => devices::run(seed, 4, Algorithm::FiftyFifty, 1),
+        _ => random::run(seed, 400),
+    };
+    let problem = (0..6000).find_map(|seed| run(seed).err().map(|problem| (seed, problem)));
     plant(None);
     problem
 }

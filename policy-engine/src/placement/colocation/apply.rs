@@ -93,7 +93,7 @@ fn apply_to_group(
     let members = members_meant(cluster, d, c, true);
     let change = members.into_iter().map(|member| apply(cluster, member, m, c)).sum();
     let group = cluster.resource_mut(d);
-    group.priority = group.priority + change;
+    group.priority += change;
     change
 }
 
@@ -200,7 +200,7 @@ fn change_table(cluster: &mut Cluster<'_>, d: ResourceId, m: ResourceId, c: Colo
             for (node, entry) in table.iter_mut() {
                 let same = attribute::class_of(cluster, &classes, Some(node), d) == wanted;
                 if same && score < Score::INFINITY {
-                    entry.score = entry.score + score;
+                    entry.score += score;
                 } else if !same && score >= Score::INFINITY {
                     entry.score = Score::MINUS_INFINITY;
                 }

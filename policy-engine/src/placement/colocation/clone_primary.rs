@@ -134,7 +134,7 @@ fn promote_with(
         && compatible_instance(cluster, d, m, wanted).is_some();
     let resource = cluster.resource_mut(d);
     if found {
-        resource.priority = resource.priority + score;
+        resource.priority += score;
         score
     } else if score >= Score::INFINITY {
         resource.priority = Score::MINUS_INFINITY;

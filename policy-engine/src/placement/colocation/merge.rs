@@ -3,12 +3,14 @@
 use super::attribute;
 use super::influence::has_influence;
 use super::lists::{self, Direction};
-use crate::model::cluster::Cluster;
+use crate::model::cluster::{Cluster, Level};
 use crate::model::ids::{ColocationId, NodeId, ResourceId};
 use crate::model::role::Role;
 use crate::model::table::{Entry, NodeTable};
 use crate::model::trace::Cause;
+use crate::placement::with_stack;
 use cib_model::Score;
+use std::cell::Cell;
 
 /// How a merge goes about it.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,10 @@ pub struct Mode {
 /// Scores being merged. One that must not be used any more stays below every score.
 #[derive(Debug, Clone)]
 struct Work(Vec<(NodeId, i32)>);
+
+/// Sources that one merge may visit. Every path through the colocations is walked, and their number can
+/// grow exponentially; no configuration that makes sense comes near this.
+const MOST_SOURCES: u32 = 200_000;
 
 /// Marks a score that dependents pushed below zero.
 const UNUSABLE: i32 = -100_000_000;
@@ -53,7 +59,7 @@ pub fn into_own_table(
     mode: Mode,
 ) {
     let mut work = Work::of(&cluster.resource(target).table);
-    Merge { target, mode }.merge(cluster, source, &mut work, c, factor);
+    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }.merge(cluster, source, &mut work, c, factor);
     for (node, score) in work.0 {
         let Some(entry) = cluster.resources[target.index()].table.get_mut(node) else { continue };
         let (before, after) = (entry.score, Score::from(score));
@@ -75,7 +81,7 @@ pub fn into_single_node(
 ) -> Score {
     let factor = factor(cluster.colocation(c).score);
     let mut work = Work(vec![(node, score.value())]);
-    Merge { target, mode }.merge(cluster, source, &mut work, c, factor);
+    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }.merge(cluster, source, &mut work, c, factor);
     Score::from(work.0[0].1)
 }
 
@@ -96,7 +102,8 @@ pub fn extended_table(cluster: &mut Cluster<'_>, r: ResourceId) -> NodeTable {
     let mut table = cluster.resource(source).table.clone();
     let mut work = Work::of(&table);
     let mode = Mode { rollback: false, positive_only: false, direction: Direction::ThisWith };
-    Merge { target: source, mode }.merge_first(cluster, source, &mut work);
+    Merge { target: source, mode, budget: &Cell::new(MOST_SOURCES) }
+        .merge_first(cluster, source, &mut work);
     for group in marked {
         cluster.resource_mut(group).flags.merging = false;
     }
@@ -109,12 +116,14 @@ pub fn extended_table(cluster: &mut Cluster<'_>, r: ResourceId) -> NodeTable {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Merge {
+struct Merge<'b> {
     target: ResourceId,
     mode: Mode,
+    /// Sources that may still be visited.
+    budget: &'b Cell<u32>,
 }
 
-impl Merge {
+impl Merge<'_> {
     /// Merges one source and what leads on from it.
     fn merge(
         self,
@@ -124,7 +133,7 @@ impl Merge {
         c: ColocationId,
         factor: f32,
     ) {
-        if cluster.resource(source).flags.merging {
+        if cluster.resource(source).flags.merging || !self.may_visit(cluster) {
             return;
         }
         cluster.resource_mut(source).flags.merging = true;
@@ -138,6 +147,20 @@ impl Merge {
             self.finish(cluster, source, table, work, factor);
         }
         cluster.resource_mut(source).flags.merging = false;
+    }
+
+    fn may_visit(self, cluster: &mut Cluster<'_>) -> bool {
+        let left = self.budget.get();
+        if left == 1 {
+            let text = format!(
+                "Colocations of {} are too entangled: only {MOST_SOURCES} paths through them are \
+                 considered",
+                cluster.resource(self.target).id
+            );
+            cluster.message(Level::Error, text);
+        }
+        self.budget.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Starts from the source's own table, which is `table`.
@@ -188,7 +211,7 @@ impl Merge {
             let other = lists::other(cluster, c, direction);
             let score = cluster.colocation(c).score.value() as f32;
             let factor = factor * score / Score::INFINITY.value() as f32;
-            next.merge(cluster, other, work, c, factor);
+            with_stack(|| next.merge(cluster, other, work, c, factor));
         }
     }
 
@@ -289,7 +312,7 @@ fn with_group_locations(
         }
         for (node, score) in &location.nodes {
             match table.get_mut(*node) {
-                Some(entry) => entry.score = entry.score + *score,
+                Some(entry) => entry.score += *score,
                 None => {
                     let base = cluster.base_entry(*node);
                     table.insert(*node, Entry { score: *score, ..base });

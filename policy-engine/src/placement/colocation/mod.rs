@@ -8,4 +8,4 @@ pub mod influence;
 pub mod lists;
 pub mod merge;
 
-pub use lists::{this_with, with_this};
+pub use lists::with_this;
