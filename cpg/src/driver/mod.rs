@@ -1,0 +1,230 @@
+//! The driver: an [`Endpoint`] on real sockets, a real clock and a real disk.
+//!
+//! [`Driver::turn`] waits for readiness with `mio`, reads datagrams in batches, lets timers run out and
+//! sends what the endpoint wants sent, segmented by the kernel where it can. A program with sources of
+//! its own registers them with [`Driver::registry`] and gets their tokens back.
+#![allow(clippy::disallowed_methods)] // here, and only here, the clock, sockets and files are real
+
+mod clock;
+mod key_file;
+mod outbound;
+mod refusals;
+mod socket;
+mod store;
+
+pub use key_file::{KeyFileError, read_key_file};
+pub use socket::LinkBind;
+pub use store::{RingStore, StoreError};
+
+use crate::endpoint::{Endpoint, EndpointConfiguration, EndpointOutput};
+use crate::node::{Node, NodeEvent};
+use crate::time::Time;
+use clock::Clock;
+use mio::{Events, Poll, Registry, Token};
+use outbound::Outbound;
+use rand::TryRngCore;
+use socket::LinkSocket;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Tokens below this belong to the driver.
+pub const FIRST_FREE_TOKEN: usize = 16;
+
+/// What a driver is started with.
+#[derive(Debug, Clone)]
+pub struct DriverConfiguration {
+    /// The node.
+    pub endpoint: EndpointConfiguration,
+    /// Where to listen, one address per link.
+    pub binds: Vec<LinkBind>,
+    /// Directory for the ring sequence; must exist.
+    pub state_directory: PathBuf,
+    /// Bytes of each socket buffer asked of the kernel.
+    pub socket_buffer: usize,
+}
+
+/// Why a driver could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// A socket could not be opened or bound.
+    #[error("link {link}: cannot listen on {address}: {source}")]
+    Bind {
+        /// The link.
+        link: u8,
+        /// Its address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The ring sequence could not be read or made durable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Waiting for readiness failed, or there is no randomness.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Driver {
+    poll: Poll,
+    ready: Events,
+    clock: Clock,
+    endpoint: Endpoint,
+    sockets: Vec<LinkSocket>,
+    outbound: Outbound,
+    store: RingStore,
+}
+
+impl Driver {
+    /// Opens sockets and the store, and starts the node.
+    pub fn start(configuration: DriverConfiguration) -> Result<Driver, DriverError> {
+        let poll = Poll::new()?;
+        let mut sockets = Vec::new();
+        for bind in &configuration.binds {
+            let socket = LinkSocket::open(bind, configuration.socket_buffer, poll.registry());
+            let (link, address) = (bind.link, bind.address);
+            sockets.push(socket.map_err(|source| DriverError::Bind { link, address, source })?);
+        }
+        let node = configuration.endpoint.ring.node;
+        let store = RingStore::open(&configuration.state_directory, node)?;
+        let mut seed = [0; 32];
+        rand::rngs::OsRng.try_fill_bytes(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        let clock = Clock::start();
+        let sequence = store.sequence();
+        let endpoint = Endpoint::new(configuration.endpoint, sequence, seed, clock.now());
+        let ready = Events::with_capacity(64);
+        let outbound = Outbound::default();
+        let mut driver = Driver { poll, ready, clock, endpoint, sockets, outbound, store };
+        driver.flush()?;
+        Ok(driver)
+    }
+
+    /// For sources of the caller's own, with tokens from [`FIRST_FREE_TOKEN`].
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    /// The endpoint, for reading.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The present moment of the driver's clock.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Acts on the node and sends what follows from it.
+    pub fn act<R>(&mut self, act: impl FnOnce(&mut Node, Time) -> R) -> Result<R, DriverError> {
+        let now = self.clock.now();
+        let result = self.endpoint.with_node(now, |node| act(node, now));
+        self.flush()?;
+        Ok(result)
+    }
+
+    /// Acts on the endpoint (peers, keys) and sends what follows from it.
+    pub fn act_on_endpoint<R>(
+        &mut self,
+        act: impl FnOnce(&mut Endpoint, Time) -> R,
+    ) -> Result<R, DriverError> {
+        let now = self.clock.now();
+        let result = act(&mut self.endpoint, now);
+        self.flush()?;
+        Ok(result)
+    }
+
+    /// The next event; drain after every call.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<NodeEvent> {
+        self.endpoint.poll_event()
+    }
+
+    /// Waits until something happens or `longest` has passed, handles it, and returns the tokens of
+    /// the caller's own sources that became ready.
+    pub fn turn(&mut self, longest: Option<Duration>) -> Result<Vec<Token>, DriverError> {
+        let now = self.clock.now();
+        let timer = self.endpoint.poll_timeout().map(|at| at.since(now));
+        let wait = match (timer, longest) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match self.poll.poll(&mut self.ready, wait) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => result?,
+        }
+        let mut foreign = Vec::new();
+        for event in &self.ready {
+            match self.sockets.get_mut(event.token().0) {
+                Some(socket) => socket.mark_readable(),
+                None => foreign.push(event.token()),
+            }
+        }
+        self.receive()?;
+        let now = self.clock.now();
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+            self.endpoint.handle_timeout(now);
+            self.flush()?;
+        }
+        Ok(foreign)
+    }
+
+    /// Reads what the sockets hold, a bounded number of batches per turn.
+    fn receive(&mut self) -> Result<(), DriverError> {
+        for index in 0..self.sockets.len() {
+            for _ in 0..BATCHES_PER_TURN {
+                if !self.sockets[index].receive()? {
+                    break;
+                }
+                self.handle_received(index)?;
+            }
+            for refused in self.sockets[index].take_refused() {
+                self.endpoint.handle_refused(refused, self.clock.now());
+            }
+        }
+        self.flush()
+    }
+
+    fn handle_received(&mut self, index: usize) -> Result<(), DriverError> {
+        let now = self.clock.now();
+        let link = self.sockets[index].link();
+        while let Some((from, datagram)) = self.sockets[index].next_datagram() {
+            self.endpoint.handle_datagram(link, from, datagram, now);
+            self.collect()?;
+            if !self.outbound.is_empty() {
+                self.outbound.send(&mut self.sockets); // a token must not wait behind data
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the endpoint's outputs; makes durable what must be before anything later is sent.
+    fn collect(&mut self) -> Result<(), DriverError> {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                EndpointOutput::Persist { ring_sequence } => {
+                    self.outbound.send(&mut self.sockets);
+                    self.store.persist(ring_sequence)?;
+                }
+                EndpointOutput::Transmit { link, to, datagram } => {
+                    self.outbound.push(link, to, datagram);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), DriverError> {
+        self.collect()?;
+        self.outbound.send(&mut self.sockets);
+        Ok(())
+    }
+
+    /// Whether the sockets hold more than one turn reads; the next turn must not wait.
+    pub fn is_behind(&self) -> bool {
+        self.sockets.iter().any(LinkSocket::is_readable)
+    }
+}
+
+const BATCHES_PER_TURN: usize = 8;
