@@ -69,6 +69,7 @@ pub mod group;
 pub mod memory;
 pub mod node;
 
+pub mod configuration;
 pub mod driver;
 pub mod endpoint;
 pub mod link;

@@ -1,0 +1,359 @@
+//! From typed keys to a checked configuration (spec 70 §11 to §13).
+
+use super::nodes::{self, IdRules};
+use super::{
+    ConfigurationError, ConfigurationMap, ConfiguredNode, IpVersion, LocalHost, Logging, Names,
+    QuorumSection, TotemTiming,
+};
+use crate::link::{LinkAddress, LinkConfiguration, LinkMode, Peer};
+use crate::ring::{FlowLimits, RingConfiguration};
+use crate::security::Cipher;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const DEFAULT_PORT: u16 = 5405;
+const DEFAULT_KEY_FILE: &str = "/etc/corosync/authkey";
+
+/// How datagrams travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Transport {
+    Knet,
+    Udpu,
+    Udp,
+}
+
+/// Whether and how datagrams are protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Crypto {
+    /// Not at all; somebody wrote that down.
+    Off,
+    /// With this cipher and the key of that file, or the inline key.
+    On {
+        /// The cipher.
+        cipher: Cipher,
+        /// Where the key is.
+        key_file: PathBuf,
+        /// A key written into the configuration itself, used when the file is not named.
+        inline_key: Option<String>,
+    },
+}
+
+/// One link's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Interface {
+    pub port: u16,
+    pub priority: u8,
+    pub ttl: u8,
+    pub multicast: Option<IpAddr>,
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub pong_count: u32,
+}
+
+/// A configuration that can be run.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct ClusterConfiguration {
+    pub transport: Transport,
+    pub cluster_name: Option<String>,
+    pub config_version: u64,
+    pub link_mode: LinkMode,
+    pub crypto: Crypto,
+    pub timing: TotemTiming,
+    pub interfaces: BTreeMap<u8, Interface>,
+    pub nodes: Vec<ConfiguredNode>,
+    /// Index of this node in `nodes`.
+    pub local: usize,
+    pub dscp: u8,
+    /// Explicit flow control limits in ring packets, where given.
+    pub limits: Option<FlowLimits>,
+    pub state_dir: Option<PathBuf>,
+    pub quorum: QuorumSection,
+    pub logging: Logging,
+    /// To be logged at warning.
+    pub warnings: Vec<String>,
+}
+
+fn refused<T>(text: impl Into<String>) -> Result<T, ConfigurationError> {
+    Err(ConfigurationError::Refused(text.into()))
+}
+
+fn invalid<T>(text: impl Into<String>) -> Result<T, ConfigurationError> {
+    Err(ConfigurationError::Invalid(text.into()))
+}
+
+impl ClusterConfiguration {
+    /// Checks everything in the reference's order; the first error wins.
+    pub fn resolve(
+        map: &ConfigurationMap,
+        host: &LocalHost,
+        names: &dyn Names,
+    ) -> Result<ClusterConfiguration, ConfigurationError> {
+        let mut warnings = Vec::new();
+        let transport = transport(map)?;
+        let knet = transport == Transport::Knet;
+        let crypto = crypto(map, transport, &mut warnings)?;
+        let version = ip_version(map, transport);
+        let clear_high_bit = map.text("totem.clear_node_high_bit") == Some("yes");
+        let rules = IdRules { knet, clear_high_bit };
+        let nodes = nodes::nodes(map, version, names, &rules)?;
+        if nodes.is_empty() {
+            return refused("No interfaces defined");
+        }
+        let Some(local) = nodes::find_local(&nodes, host, names) else {
+            return refused("No valid name found for local host");
+        };
+        warn_of_deprecated(map, &mut warnings);
+        let on_link_0 = nodes.iter().filter(|node| node.addresses.contains_key(&0)).count();
+        let explicit_mode = map.text("totem.link_mode");
+        let timing_of_links = TotemTiming::resolve(map, on_link_0);
+        let token = timing_of_links.as_ref().map_or(3000, |timing| timing.token);
+        let interfaces = interfaces(map, &nodes[local], transport, token)?;
+        if map.number("totem.version") != Some(2) {
+            return invalid("This totem parser can only parse version 2 configurations.");
+        }
+        let link_mode = link_mode(explicit_mode)?;
+        if !knet && interfaces.len() > 1 {
+            let text = format!(
+                "{} is too many configured interfaces for non-Knet transport.",
+                interfaces.len()
+            );
+            return invalid(text);
+        }
+        let timing = timing_of_links?;
+        nodes::check_links(&nodes)?;
+        Ok(ClusterConfiguration {
+            transport,
+            cluster_name: map.text("totem.cluster_name").map(str::to_owned),
+            config_version: map.number("totem.config_version").unwrap_or(0),
+            link_mode,
+            crypto,
+            timing,
+            interfaces,
+            nodes,
+            local,
+            dscp: map.number("totem.ip_dscp").unwrap_or(0) as u8,
+            limits: limits(map),
+            state_dir: map.text("system.state_dir").map(PathBuf::from),
+            quorum: QuorumSection::read(map),
+            logging: Logging::read(map)?,
+            warnings,
+        })
+    }
+
+    /// This node's entry.
+    pub fn local_node(&self) -> &ConfiguredNode {
+        &self.nodes[self.local]
+    }
+
+    /// What the ring runs with.
+    pub fn ring(&self) -> RingConfiguration {
+        let peers = self.nodes.iter().map(|node| node.id).collect();
+        let mut ring = RingConfiguration::new(self.local_node().id, peers);
+        ring.timing = self.timing.ring();
+        ring.fail_recv_const = u32::try_from(self.timing.fail_recv_const).unwrap_or(u32::MAX);
+        ring.seqno_unchanged_const =
+            u32::try_from(self.timing.seqno_unchanged_const).unwrap_or(u32::MAX);
+        if let Some(limits) = self.limits {
+            ring.limits = limits;
+        }
+        ring.digest = self.config_version;
+        ring
+    }
+
+    /// Where a node listens.
+    pub fn addresses(&self, node: &ConfiguredNode) -> Vec<LinkAddress> {
+        let address = |(link, ip): (&u8, &IpAddr)| {
+            let port = self.interfaces.get(link).map_or(DEFAULT_PORT, |interface| interface.port);
+            LinkAddress { link: *link, address: SocketAddr::new(*ip, port) }
+        };
+        node.addresses.iter().map(address).collect()
+    }
+
+    /// What the links run with.
+    pub fn links(&self) -> LinkConfiguration {
+        let peers = self
+            .nodes
+            .iter()
+            .map(|node| Peer { node: node.id, addresses: self.addresses(node) })
+            .collect();
+        let token = Duration::from_millis(self.timing.token);
+        let mut links = LinkConfiguration::new(self.local_node().id, peers, token);
+        links.mode = self.link_mode;
+        let highest = self.interfaces.keys().max().copied().unwrap_or(0);
+        for link in 0..=highest {
+            let interface = self.interfaces.get(&link);
+            links.priorities.push(interface.map_or(1, |interface| interface.priority));
+            let group = interface.and_then(|interface| {
+                Some(SocketAddr::new(interface.multicast?, interface.port))
+            });
+            links.multicast.push(group.filter(|_| self.transport == Transport::Udp));
+        }
+        if let Some(interface) = self.interfaces.values().next() {
+            links.ping_interval = interface.ping_interval;
+            links.ping_timeout = interface.ping_timeout;
+            links.pong_count = interface.pong_count;
+        }
+        links
+    }
+}
+
+fn transport(map: &ConfigurationMap) -> Result<Transport, ConfigurationError> {
+    match map.text("totem.transport") {
+        None | Some("knet") => Ok(Transport::Knet),
+        Some("udpu") => Ok(Transport::Udpu),
+        Some("udp") => Ok(Transport::Udp),
+        Some(_) => refused("Invalid transport type. Should be udpu, udp or knet"),
+    }
+}
+
+/// No crypto is a choice that must be written down: without a word the cipher is AES-256-GCM.
+fn crypto(
+    map: &ConfigurationMap,
+    transport: Transport,
+    warnings: &mut Vec<String>,
+) -> Result<Crypto, ConfigurationError> {
+    let (cipher, hash) = (map.text("totem.crypto_cipher"), map.text("totem.crypto_hash"));
+    let (mut in_force, mut hash_in_force) = match map.text("totem.secauth") {
+        None if transport == Transport::Knet => ("aes256", "sha256"),
+        Some("on") => ("aes256", "sha256"),
+        None | Some(_) => ("none", "none"),
+    };
+    in_force = cipher.unwrap_or(in_force);
+    hash_in_force = hash.unwrap_or(if cipher == Some("none") { "none" } else { hash_in_force });
+    if in_force != "none" && hash_in_force == "none" {
+        return refused("crypto_cipher requires crypto_hash with value other than none");
+    }
+    if transport != Transport::Knet {
+        if in_force != "none" || hash_in_force != "none" {
+            let text = "crypto_cipher & crypto_hash are only valid for the Knet transport.";
+            return invalid(text);
+        }
+        warnings.push("transports udp and udpu send in clear".to_owned());
+        return Ok(Crypto::Off);
+    }
+    let cipher = match (in_force, hash_in_force) {
+        ("none", "none") => return Ok(Crypto::Off),
+        ("aes128", _) => Cipher::Aes128Gcm,
+        ("chacha20-poly1305", _) => Cipher::ChaCha20Poly1305,
+        ("none", _) => {
+            warnings.push("authentication without encryption is not offered: encrypting".to_owned());
+            Cipher::Aes256Gcm
+        }
+        _ => Cipher::Aes256Gcm,
+    };
+    let key_file = map.text("totem.keyfile").unwrap_or(DEFAULT_KEY_FILE).into();
+    let inline_key = match map.text("totem.keyfile") {
+        Some(_) => None,
+        None => map.text("totem.key").map(str::to_owned),
+    };
+    Ok(Crypto::On { cipher, key_file, inline_key })
+}
+
+fn ip_version(map: &ConfigurationMap, transport: Transport) -> IpVersion {
+    match map.text("totem.ip_version") {
+        Some("ipv4") => IpVersion::V4,
+        Some("ipv6") => IpVersion::V6,
+        Some("ipv4-6") => IpVersion::V4Preferred,
+        Some(_) => IpVersion::V6Preferred,
+        None if transport == Transport::Udp => IpVersion::V4,
+        None => IpVersion::V6Preferred,
+    }
+}
+
+fn link_mode(word: Option<&str>) -> Result<LinkMode, ConfigurationError> {
+    match word {
+        None | Some("passive") => Ok(LinkMode::Passive),
+        Some("active") => Ok(LinkMode::Active),
+        Some("rr") => Ok(LinkMode::RoundRobin),
+        Some(other) => invalid(format!(
+            "The Knet link mode \"{other}\" specified is invalid.  It must be active, passive or rr."
+        )),
+    }
+}
+
+fn limits(map: &ConfigurationMap) -> Option<FlowLimits> {
+    let limit = |key: &str| {
+        let given = map.number(key).filter(|value| *value != 0)?;
+        Some(given.min(4096) as u32)
+    };
+    let (window, visit) = (limit("totem.window_size"), limit("totem.max_messages"));
+    if window.is_none() && visit.is_none() {
+        return None;
+    }
+    let rotation = window.unwrap_or(384);
+    let visit = visit.unwrap_or(256).min(rotation);
+    Some(FlowLimits { rotation, visit, accelerated: visit / 2 })
+}
+
+fn interfaces(
+    map: &ConfigurationMap,
+    local: &ConfiguredNode,
+    transport: Transport,
+    token: u64,
+) -> Result<BTreeMap<u8, Interface>, ConfigurationError> {
+    let mut interfaces = BTreeMap::new();
+    for link in local.addresses.keys() {
+        let key = |name: &str| format!("totem.interface.{link}.{name}");
+        let number = |name: &str| map.number(&key(name));
+        let default_port = if transport == Transport::Knet {
+            DEFAULT_PORT + u16::from(*link)
+        } else {
+            DEFAULT_PORT
+        };
+        let port = number("mcastport").map_or(default_port, |port| port as u16);
+        if port == 0 {
+            return invalid(format!("No multicast port specified for interface {link}"));
+        }
+        if number("ttl").is_some() && transport != Transport::Udp {
+            let text = format!(
+                "Can only set ttl on multicast transport types for interface {link}"
+            );
+            return invalid(text);
+        }
+        if number("knet_link_priority").is_some() && transport != Transport::Knet {
+            let text =
+                format!("Can only set link priority on knet transport type for interface {link}");
+            return invalid(text);
+        }
+        let multicast = match map.text(&key("mcastaddr")).map(str::parse::<IpAddr>) {
+            Some(Ok(address)) if address.is_multicast() => Some(address),
+            Some(_) => return refused(format!("invalid multicast address for interface {link}")),
+            None if transport == Transport::Udp => Some(IpAddr::from([239, 192, 100, 1])),
+            None => None,
+        };
+        let pong_count = number("knet_pong_count").filter(|n| *n > 0).unwrap_or(2);
+        let given = |name: &str| number(name).filter(|n| *n > 0);
+        let timeout = given("knet_ping_timeout").unwrap_or(token / pong_count);
+        let interval = given("knet_ping_interval").unwrap_or(token / (pong_count * 4));
+        let interface = Interface {
+            port,
+            priority: number("knet_link_priority").map_or(1, |priority| priority as u8),
+            ttl: number("ttl").map_or(1, |ttl| ttl as u8),
+            multicast,
+            ping_interval: Duration::from_millis(interval.max(1)),
+            ping_timeout: Duration::from_millis(timeout.max(2)),
+            pong_count: pong_count as u32,
+        };
+        interfaces.insert(*link, interface);
+    }
+    Ok(interfaces)
+}
+
+fn warn_of_deprecated(map: &ConfigurationMap, warnings: &mut Vec<String>) {
+    if map.number("totem.nodeid").is_some() {
+        warnings.push(
+            "nodeid in totem section is deprecated and ignored. Nodelist (or autogenerated) nodeid is going to be used."
+                .to_owned(),
+        );
+        warnings.push("Please migrate config file to nodelist.".to_owned());
+    }
+    let bound = map.under("totem.interface.").any(|(key, _)| key.ends_with(".bindnetaddr"));
+    if bound {
+        warnings.push("interface section bindnetaddr is used together with nodelist. Nodelist one is going to be used.".to_owned());
+    }
+}

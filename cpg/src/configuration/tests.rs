@@ -1,0 +1,183 @@
+use super::*;
+use std::net::IpAddr;
+
+struct Numeric;
+
+impl Names for Numeric {
+    fn resolve(&self, name: &str, _: IpVersion) -> Option<IpAddr> {
+        name.parse().ok().or_else(|| (name == "alpha").then(|| [10, 0, 0, 1].into()))
+    }
+
+    fn reverse(&self, _: IpAddr) -> Option<String> {
+        None
+    }
+}
+
+const BASIC: &str = "\
+totem {
+    version: 2
+    cluster_name: demo
+    transport: knet
+    #options
+}
+nodelist {
+    node {
+        ring0_addr: 10.0.0.1
+        name: a.example.org
+        nodeid: 1
+    }
+    node {
+        ring0_addr: 10.0.0.2
+        name: b
+        nodeid: 2
+    }
+    node {
+        ring0_addr: 10.0.0.3
+        name: c
+        nodeid: 3
+    }
+}
+quorum {
+    provider: corosync_votequorum
+    #quorum
+}
+logging {
+    to_syslog: yes
+    logger_subsys {
+        subsys: TOTEM
+        debug: on
+    }
+}
+";
+
+fn resolve(text: &str) -> Result<ClusterConfiguration, ConfigurationError> {
+    let map = ConfigurationMap::parse("corosync.conf", text.as_bytes())?;
+    let host = LocalHost { name: "b.example.org".to_owned(), addresses: vec![] };
+    ClusterConfiguration::resolve(&map, &host, &Numeric)
+}
+
+fn with_options(options: &str) -> Result<ClusterConfiguration, ConfigurationError> {
+    resolve(&BASIC.replace("    #options", options))
+}
+
+fn error(text: &str) -> String {
+    resolve(text).expect_err(text).to_string()
+}
+
+#[test]
+fn a_plain_configuration_gets_the_defaults() {
+    let configuration = resolve(BASIC).unwrap();
+    assert_eq!(configuration.local_node().id.get(), 2, "found with the domain stripped");
+    let timing = configuration.timing;
+    assert_eq!((timing.token, timing.consensus, timing.hold), (3650, 4380, 685));
+    assert!(matches!(configuration.crypto, Crypto::On { cipher, .. } if cipher == Default::default()));
+    let ring = configuration.ring();
+    assert_eq!(ring.timing.token.as_millis(), 3650);
+    let addresses = configuration.addresses(configuration.local_node());
+    assert_eq!(addresses[0].address.to_string(), "10.0.0.2:5405");
+    assert_eq!(configuration.logging.subsystems["TOTEM"].debug, Some(Debug::On));
+}
+
+#[test]
+fn broken_lines_are_refused_with_their_number() {
+    #[rustfmt::skip]
+    let cases = [
+        ("totem {\n version: 2 \n", "3: Missing closing brace"),
+        ("}\n", "1: Unexpected closing brace"),
+        ("{\n", "1: Missing section name before opening bracket '{'"),
+        ("totem { version: 2\n", "1: Extra characters after opening bracket '{'"),
+        ("totem {\n : 2\n", "2: Key name can't be empty"),
+        ("totem {\n x } y\n", "2: Extra characters before or after closing bracket '}'"),
+        ("totem {\n word\n", "2: Line is not opening or closing section or key value"),
+        ("totem {\n token: soon\n}\n", "2: Value of key \"totem.token\" is expected to be integer in range (0..4294967295), but \"soon\" was given"),
+        ("quorum {\n two_node: yes\n}\n", "2: Value of key \"quorum.two_node\" is expected to be integer in range (0..255), but \"yes\" was given"),
+        ("totem {\n config_version: -1\n}\n", "2: Value of key \"totem.config_version\" is expected to be unsigned integer, but \"-1\" was given"),
+        ("totem {\n ip_dscp: af99\n}\n", "2: Value of key \"totem.ip_dscp\" is expected to be number (0..63) or symbolical dscp value, but \"af99\" was given"),
+        ("logging {\n logger_subsys {\n debug: on\n }\n}\n", "4: No subsys key in logger_subsys directive"),
+        ("uidgid {\n pid: 3\n}\n", "2: uidgid: Only uid and gid are allowed items"),
+        ("totem {\n interface {\n linknumber: 8\n }\n}\n", "4: interface ring number 8 is bigger than allowed maximum 7"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error(text), format!("parser error: corosync.conf:{expected}"));
+    }
+    let long = format!("# {}\n", "x".repeat(600));
+    assert_eq!(error(&long), "parser error: corosync.conf:1: Line too long");
+}
+
+#[test]
+fn wrong_values_are_refused_with_the_known_texts() {
+    #[rustfmt::skip]
+    let cases = [
+        ("token: 20\ntoken_coefficient: 0", "parse error in config: The token timeout parameter (20 ms) may not be less than (30 ms)."),
+        ("token: 125\ntoken_coefficient: 0", "parse error in config: Not appropriate token or token_retransmits_before_loss_const value set"),
+        ("token_retransmit: 20", "parse error in config: The token retransmit timeout parameter (20 ms) may not be less than (30 ms)."),
+        ("token_warning: 101", "parse error in config: The token warning parameter (101%) must be between 0 (disabled) and 100."),
+        ("consensus: 40", "parse error in config: The consensus timeout parameter (40 ms) may not be less than join timeout (50 ms)."),
+        ("link_mode: fast", "parse error in config: The Knet link mode \"fast\" specified is invalid.  It must be active, passive or rr."),
+        ("crypto_cipher: aes256\ncrypto_hash: none", "crypto_cipher requires crypto_hash with value other than none"),
+        ("transport: tcp", "Invalid transport type. Should be udpu, udp or knet"),
+        ("transport: udpu\nsecauth: on", "parse error in config: crypto_cipher & crypto_hash are only valid for the Knet transport."),
+        ("version: 1", "parse error in config: This totem parser can only parse version 2 configurations."),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(with_options(options).expect_err(options).to_string(), expected);
+    }
+    assert_eq!(with_options("token: 126\ntoken_coefficient: 0").unwrap().timing.token, 126);
+}
+
+#[test]
+fn node_lists_are_checked() {
+    let replace = |from: &str, to: &str| error(&BASIC.replace(from, to));
+    assert_eq!(replace("nodeid: 3", "nodeid: 2"), "Nodeid 2 appears twice in corosync.conf");
+    assert_eq!(replace("10.0.0.3", "nowhere"), "failed to parse node address 'nowhere'");
+    assert_eq!(
+        replace("nodeid: 3", "nodeid: 70000"),
+        "Knet requires nodeid to be less than 65536 for address '10.0.0.3'."
+    );
+    assert_eq!(replace("name: b", "name: z"), "No valid name found for local host");
+    assert_eq!(
+        replace("name: c", "ring1_addr: 10.1.0.3\n name: c"),
+        "parse error in config: Not all nodes have the same number of links"
+    );
+    assert_eq!(
+        replace("10.0.0.3", "fd00::3"),
+        "parse error in config: Nodes for link 0 have different IP families (compared fd00::3 with 10.0.0.1)"
+    );
+    assert_eq!(error("totem {\n version: 2\n}\n"), "No interfaces defined");
+}
+
+#[test]
+fn crypto_is_off_only_when_written_down() {
+    let crypto = |options: &str| with_options(options).unwrap().crypto;
+    assert_eq!(crypto("crypto_cipher: none\ncrypto_hash: none"), Crypto::Off);
+    assert_eq!(crypto("crypto_cipher: none"), Crypto::Off);
+    assert_eq!(crypto("secauth: off"), Crypto::Off);
+    for options in ["", "secauth: on", "crypto_hash: sha512", "crypto_cipher: aes192"] {
+        assert!(matches!(crypto(options), Crypto::On { .. }), "{options}");
+    }
+}
+
+#[test]
+fn logging_errors_have_their_own_status() {
+    let wrong = BASIC.replace("to_syslog: yes", "to_syslog: maybe");
+    let error = resolve(&wrong).unwrap_err();
+    assert_eq!(error.to_string(), "parse error in config: unknown value for to_syslog.");
+    assert_eq!(error.exit_status(), 7);
+}
+
+#[test]
+fn a_reload_keeps_fixed_keys_and_drops_what_is_gone() {
+    let old = ConfigurationMap::parse("f", BASIC.as_bytes()).unwrap();
+    let text = BASIC
+        .replace("cluster_name: demo", "cluster_name: other\n    token: 5000")
+        .replace("    to_syslog: yes\n", "");
+    let new = ConfigurationMap::parse("f", text.as_bytes()).unwrap();
+    let outcome = reload(&old, &new);
+    assert_eq!(
+        outcome.notices,
+        ["Modified entry 'totem.cluster_name' in corosync.conf cannot be changed at run-time"]
+    );
+    assert_eq!(outcome.changed, ["logging.to_syslog", "totem.token"]);
+    assert_eq!(outcome.map.text("totem.cluster_name"), Some("demo"));
+    assert_eq!(outcome.map.number("totem.token"), Some(5000));
+}
