@@ -47,7 +47,7 @@ fn health_sum(cluster: &mut Cluster<'_>, node: NodeId, base: Score) -> Score {
         cluster.node(node).attributes.iter().filter(|(n, _)| n.starts_with("#health"))
     {
         match cluster.parse_score(value) {
-            Some(score) => sum = sum + score,
+            Some(score) => sum += score,
             None => invalid.push(format!("Ignoring invalid value '{value}' of {name}")),
         }
     }

@@ -1,7 +1,7 @@
 //! From the document to the working model (spec 10).
 //!
-//! [`build`] does what status displays need (steps 1 to 12 of spec 10 §0.1), [`constraints`] and
-//! [`criteria`] what only scheduling needs.
+//! [`build`] does what status displays need (steps 1 to 12 of spec 10 §0.1), [`constraints()`] and
+//! [`criteria()`] what only scheduling needs.
 
 mod blocks;
 mod constraints;
@@ -27,7 +27,6 @@ mod tickets;
 mod fixture;
 
 pub use constraints::references::{Reference, ResourceSet, Side};
-pub use criteria::locations::apply_location;
 pub use generate::generate;
 pub use lookups::Lookups;
 pub use nodes::HostKind;

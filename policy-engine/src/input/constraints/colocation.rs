@@ -32,7 +32,7 @@ pub(super) fn unpack<'d>(cluster: &mut Cluster<'d>, constraint: Element<'d>) {
     let maker = Maker { constraint, score, influence };
     if constraint.child("resource_set").is_some() {
         let sets = cluster.resource_sets(constraint);
-        maker.from_sets(cluster, &sets);
+        maker.add_from_sets(cluster, &sets);
         return;
     }
     let Some(dependent) = side(cluster, id, constraint, DEPENDENT) else { return };
@@ -47,7 +47,7 @@ pub(super) fn unpack<'d>(cluster: &mut Cluster<'d>, constraint: Element<'d>) {
                 cluster.side_as_set(constraint, DEPENDENT, &dependent),
                 cluster.side_as_set(constraint, PRIMARY, &primary),
             ];
-            maker.from_sets(cluster, &sets);
+            maker.add_from_sets(cluster, &sets);
         }
     }
 }
@@ -131,7 +131,7 @@ impl<'d> Maker<'d> {
     }
 
     /// Each set's own colocations, then those with the set before it.
-    fn from_sets(&self, cluster: &mut Cluster<'d>, sets: &[ResourceSet<'d>]) {
+    fn add_from_sets(&self, cluster: &mut Cluster<'d>, sets: &[ResourceSet<'d>]) {
         let mut previous: Option<&ResourceSet<'d>> = None;
         for set in sets {
             let Some(id) = set.id() else {

@@ -122,10 +122,11 @@ fn apply<'d>(cluster: &mut Cluster<'d>, resource: ResourceId, wish: Wish<'_, 'd>
     let constraint = wish.constraint;
     match (constraint.attribute("node"), wish.score) {
         (Some(node), Some(score)) => apply_to_node(cluster, resource, wish, node, score),
-        _ => match constraint.child("rule") {
-            Some(rule) => apply_rule(cluster, resource, wish, rule),
-            None => {}
-        },
+        _ => {
+            if let Some(rule) = constraint.child("rule") {
+                apply_rule(cluster, resource, wish, rule);
+            }
+        }
     }
 }
 

@@ -12,15 +12,12 @@ use cib_model::Score;
 pub(super) fn apply_all(cluster: &mut Cluster<'_>) {
     for i in (0..cluster.locations.len()).rev() {
         let resource = cluster.locations[i].resource;
-        apply_location(cluster, resource, LocationId::from(i));
+        apply(cluster, resource, LocationId::from(i), false);
     }
 }
 
-/// Applies a location constraint to a resource and what shares its place, by variant.
-pub fn apply_location(cluster: &mut Cluster<'_>, resource: ResourceId, location: LocationId) {
-    apply(cluster, resource, location, false);
-}
-
+/// Applies a location constraint to a resource and what shares its place, by variant; `zero`: with a
+/// score of 0, which still allows the nodes.
 fn apply(cluster: &mut Cluster<'_>, resource: ResourceId, location: LocationId, zero: bool) {
     let role = cluster.location(location).role;
     if role == Role::Unknown || role == cluster.resource(resource).next_role {

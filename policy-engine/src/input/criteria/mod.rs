@@ -1,7 +1,7 @@
 //! What decides on nodes before any resource is placed, in this order (spec 10 §14).
 
 mod discovery;
-pub(super) mod locations;
+mod locations;
 mod locks;
 mod stickiness;
 

@@ -4,6 +4,10 @@ use crate::model::resource::ContainerAgent;
 use cib_model::Element;
 use cib_model::scalar::{integer_at_least, parse_boolean};
 
+/// More replicas than any cluster has use for. Every container knows the addresses of all, so that
+/// the text generated grows with the square of the number.
+const MAX_REPLICAS: i32 = 1000;
+
 /// A mount of host storage in the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::input) struct Mount<'a> {
@@ -59,7 +63,7 @@ impl<'a> BundleDescription<'a> {
         let mut description = BundleDescription {
             agent,
             promoted_max: promoted_max as u32,
-            replicas: replicas as u32,
+            replicas: replicas.min(MAX_REPLICAS) as u32,
             replicas_per_host: per_host as u32,
             unique: per_host > 1,
             run_command: container.attribute("run-command"),
@@ -74,7 +78,8 @@ impl<'a> BundleDescription<'a> {
             ports: network.map(ports).unwrap_or_default(),
             mounts: bundle.child("storage").map(mounts).unwrap_or_default(),
             primitive: bundle.child("primitive"),
-            complaint: None,
+            complaint: (replicas > MAX_REPLICAS)
+                .then(|| format!("Using {MAX_REPLICAS} as number of replicas of {id}")),
         };
         description.prepare_for_primitive(id)?;
         Ok(description)
