@@ -28,10 +28,10 @@ pub(super) fn place(cluster: &mut Cluster<'_>, c: ResourceId, wish: Wish) {
     report::tree(cluster, c, AssignStage::Clone);
     let sorted = sort_instances(cluster, c, cluster.resource(c).children.clone());
     cluster.resource_mut(c).children.clone_from(&sorted);
-    let limits = cluster.resource(c).as_clone().map_or(Limits::NONE, |v| Limits {
-        total: v.clone_max,
-        per_node: v.clone_node_max,
-    });
+    let limits = cluster
+        .resource(c)
+        .as_clone()
+        .map_or(Limits::NONE, |v| Limits { total: v.clone_max, per_node: v.clone_node_max });
     instances::place_all(cluster, c, &sorted, limits);
     if flags.promotable {
         promotion::choose_roles(cluster, c);

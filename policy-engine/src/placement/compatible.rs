@@ -41,9 +41,7 @@ pub fn compatible_instance(
     wanted: Match<'_>,
 ) -> Option<ResourceId> {
     let instances = instances_of(cluster, m);
-    let at = |node: NodeId| {
-        instances.iter().copied().find(|i| wanted.accepts(cluster, *i, node))
-    };
+    let at = |node: NodeId| instances.iter().copied().find(|i| wanted.accepts(cluster, *i, node));
     match cluster.assigned_node(d) {
         Some(node) => at(node),
         None => node_preference(cluster, &cluster.resource(d).table, None).into_iter().find_map(at),

@@ -42,8 +42,7 @@ impl SortKey {
             priority: r.priority,
             available: current.is_some_and(|n| cluster.node(n).available()),
             neighbours: current.and_then(|n| table.get(n)).map(|e| e.count),
-            failed: r.flags.failed
-                || r.children.iter().any(|c| cluster.resource(*c).flags.failed),
+            failed: r.flags.failed || r.children.iter().any(|c| cluster.resource(*c).flags.failed),
             number: number(cluster, parent, instance),
             colocation_score: None,
         }
@@ -53,11 +52,9 @@ impl SortKey {
 /// Number of an instance or replica.
 fn number(cluster: &Cluster<'_>, parent: ResourceId, instance: ResourceId) -> u64 {
     match &cluster.resource(parent).variant {
-        Variant::Bundle(b) => b
-            .replicas
-            .iter()
-            .find(|r| r.container == instance)
-            .map_or(0, |r| u64::from(r.offset)),
+        Variant::Bundle(b) => {
+            b.replicas.iter().find(|r| r.container == instance).map_or(0, |r| u64::from(r.offset))
+        }
         _ => cluster.resource(instance).instance.map_or(0, u64::from),
     }
 }
@@ -124,7 +121,8 @@ fn colocation_score(cluster: &mut Cluster<'_>, keys: &mut [SortKey], i: usize) -
     for c in lists::with_this(cluster, instance) {
         if has_influence(cluster, c, Some(instance)) {
             let source = cluster.colocation(c).dependent;
-            score = merge::into_single_node(cluster, source, instance, (node, score), c, mode(true));
+            score =
+                merge::into_single_node(cluster, source, instance, (node, score), c, mode(true));
         }
     }
     keys[i].colocation_score = Some(score);

@@ -115,9 +115,8 @@ fn choose(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) -> Option<Assign
     let best = *nodes.first()?;
     let score = |n: NodeId| resource.table.get(n).map_or(Score::MINUS_INFINITY, |e| e.score);
     let usable = |n: NodeId| cluster.node(n).available() && score(n) >= Score::ZERO;
-    let wanted = preferred.filter(|p| {
-        resource.table.contains(*p) && score(*p) >= score(best) && usable(*p)
-    });
+    let wanted =
+        preferred.filter(|p| resource.table.contains(*p) && score(*p) >= score(best) && usable(*p));
     let chosen = wanted.unwrap_or_else(|| stay_or_take(cluster, r, &nodes, current));
     let accepted = score(chosen) >= Score::ZERO && (usable(chosen) || cluster.is_guest(chosen));
     accepted.then(|| Assignment { node: chosen, score: score(chosen) })

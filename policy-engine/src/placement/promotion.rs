@@ -112,8 +112,7 @@ fn sort(cluster: &mut Cluster<'_>, c: ResourceId) {
         let priority = final_priority(cluster, c, *instance);
         cluster.resource_mut(*instance).promotion_priority = priority;
     }
-    let mut keys: Vec<SortKey> =
-        instances.iter().map(|i| SortKey::of(cluster, c, *i)).collect();
+    let mut keys: Vec<SortKey> = instances.iter().map(|i| SortKey::of(cluster, c, *i)).collect();
     let mut positions: Vec<usize> = (0..instances.len()).collect();
     merge_sort(&mut positions, &mut |a, b| {
         let (x, y) = (instances[*a], instances[*b]);
@@ -127,8 +126,7 @@ fn sort(cluster: &mut Cluster<'_>, c: ResourceId) {
 }
 
 fn consider_dependents(cluster: &mut Cluster<'_>, c: ResourceId) {
-    let mode =
-        merge::Mode { rollback: true, positive_only: true, direction: Direction::WithThis };
+    let mode = merge::Mode { rollback: true, positive_only: true, direction: Direction::WithThis };
     for id in lists::with_this(cluster, c) {
         let colocation = cluster.colocation(id);
         if colocation.primary_role == Role::Promoted && has_influence(cluster, id, None) {
@@ -157,9 +155,7 @@ fn final_priority(cluster: &Cluster<'_>, c: ResourceId, instance: ResourceId) ->
     match cluster.assigned_node(instance) {
         None => Score::MINUS_INFINITY,
         Some(_) if resource.promotion_priority < Score::ZERO => resource.promotion_priority,
-        Some(node) => {
-            cluster.resource(c).table.get(node).map_or(Score::ZERO, |entry| entry.score)
-        }
+        Some(node) => cluster.resource(c).table.get(node).map_or(Score::ZERO, |entry| entry.score),
     }
 }
 

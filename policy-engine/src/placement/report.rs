@@ -80,8 +80,7 @@ pub(super) fn utilization(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId
         return;
     }
     let resource = cluster.resource(r);
-    let values =
-        resource.utilization.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let values = resource.utilization.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let line = ScoreLine::Utilization {
         resource: resource.id.clone(),
         node: cluster.node(node).name.as_ref().into(),

@@ -124,7 +124,12 @@ fn needs_of_set(cluster: &Cluster<'_>, r: ResourceId) -> Needs {
 }
 
 /// Collects what must be on the same node.
-fn collect(cluster: &Cluster<'_>, x: ResourceId, asked: ResourceId, set: &mut BTreeSet<ResourceId>) {
+fn collect(
+    cluster: &Cluster<'_>,
+    x: ResourceId,
+    asked: ResourceId,
+    set: &mut BTreeSet<ResourceId>,
+) {
     if set.contains(&x) {
         return;
     }

@@ -161,12 +161,7 @@ pub(crate) fn effect_of_roles(
     Effect::Location
 }
 
-fn replace_table(
-    cluster: &mut Cluster<'_>,
-    r: ResourceId,
-    table: NodeTable,
-    c: ColocationId,
-) {
+fn replace_table(cluster: &mut Cluster<'_>, r: ResourceId, table: NodeTable, c: ColocationId) {
     let old = std::mem::replace(&mut cluster.resource_mut(r).table, table);
     if !cluster.trace.enabled {
         return;

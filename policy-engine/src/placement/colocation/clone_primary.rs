@@ -119,19 +119,14 @@ fn add(cluster: &mut Cluster<'_>, d: ResourceId, node: NodeId, score: Score, c: 
 }
 
 /// Case (c): the promoted role follows a role of the primary.
-fn promote_with(
-    cluster: &mut Cluster<'_>,
-    d: ResourceId,
-    m: ResourceId,
-    c: ColocationId,
-) -> Score {
+fn promote_with(cluster: &mut Cluster<'_>, d: ResourceId, m: ResourceId, c: ColocationId) -> Score {
     let colocation = cluster.colocation(c);
     let (score, role) = (colocation.score, colocation.primary_role);
     let attribute = colocation.node_attribute.to_string();
     let classes = attribute::classes(cluster, &attribute);
     let wanted = Match { role, attribute: Some(&classes) };
-    let found = cluster.assigned_node(d).is_some()
-        && compatible_instance(cluster, d, m, wanted).is_some();
+    let found =
+        cluster.assigned_node(d).is_some() && compatible_instance(cluster, d, m, wanted).is_some();
     let resource = cluster.resource_mut(d);
     if found {
         resource.priority += score;

@@ -59,7 +59,8 @@ pub fn into_own_table(
     mode: Mode,
 ) {
     let mut work = Work::of(&cluster.resource(target).table);
-    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }.merge(cluster, source, &mut work, c, factor);
+    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }
+        .merge(cluster, source, &mut work, c, factor);
     for (node, score) in work.0 {
         let Some(entry) = cluster.resources[target.index()].table.get_mut(node) else { continue };
         let (before, after) = (entry.score, Score::from(score));
@@ -81,7 +82,8 @@ pub fn into_single_node(
 ) -> Score {
     let factor = factor(cluster.colocation(c).score);
     let mut work = Work(vec![(node, score.value())]);
-    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }.merge(cluster, source, &mut work, c, factor);
+    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }
+        .merge(cluster, source, &mut work, c, factor);
     Score::from(work.0[0].1)
 }
 
@@ -195,13 +197,7 @@ impl Merge<'_> {
         *table = work;
     }
 
-    fn lead_on(
-        self,
-        cluster: &mut Cluster<'_>,
-        source: ResourceId,
-        work: &mut Work,
-        factor: f32,
-    ) {
+    fn lead_on(self, cluster: &mut Cluster<'_>, source: ResourceId, work: &mut Work, factor: f32) {
         let direction = self.mode.direction;
         let next = Merge { mode: Mode { rollback: true, ..self.mode }, ..self };
         for c in lists::effective(cluster, source, direction) {
