@@ -26,14 +26,12 @@ pub enum Mutation {
     GrantUnconfirmed,
     /// Half of the voters suffice to win an election.
     WinWithHalf,
-    /// A vote for an earlier round counts for the present one.
-    CountSupersededVotes,
     /// Of two versions the newer wins at the one, the older at the other.
     NewerVersionWinsToo,
 }
 
 /// Every mistake there is.
-pub const ALL: [Mutation; 13] = [
+pub const ALL: [Mutation; 12] = [
     Mutation::CountAVoteTwice,
     Mutation::HalfIsEnough,
     Mutation::EitherHalfBreaksTheTie,
@@ -45,7 +43,6 @@ pub const ALL: [Mutation; 13] = [
     Mutation::ApplyBeforeCheck,
     Mutation::GrantUnconfirmed,
     Mutation::WinWithHalf,
-    Mutation::CountSupersededVotes,
     Mutation::NewerVersionWinsToo,
 ];
 

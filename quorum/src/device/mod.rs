@@ -25,7 +25,8 @@ pub trait QuorumDevice {
     fn synchronising(&mut self, now: Duration, ring: RingId, members: &[NodeId]);
 
     /// The next poll due, if any. To be asked after `synchronising` and at
-    /// [`poll_timeout`](QuorumDevice::poll_timeout).
+    /// [`poll_timeout`](QuorumDevice::poll_timeout), until there is none; each poll must have been
+    /// fed to the votes machine before the next is asked for.
     fn poll(&mut self, now: Duration) -> Option<DeviceRequest>;
 
     /// When `poll` is next worth asking.
@@ -40,7 +41,11 @@ pub struct LocalDevice {
     interval: Duration,
     arbiter: Arc<Mutex<Arbiter>>,
     ring: Option<RingId>,
+    members: Vec<NodeId>,
+    heuristics: Heuristics,
     answer: Option<Answer>,
+    /// A poll without the votes is out, to be confirmed to the arbiter.
+    given_back: Option<RingId>,
     next: Option<Duration>,
 }
 
@@ -49,7 +54,41 @@ impl LocalDevice {
     /// timeout or less.
     #[must_use]
     pub fn new(me: NodeId, name: &str, interval: Duration, arbiter: Arc<Mutex<Arbiter>>) -> Self {
-        Self { me, name: name.to_owned(), interval, arbiter, ring: None, answer: None, next: None }
+        Self {
+            me,
+            name: name.to_owned(),
+            interval,
+            arbiter,
+            ring: None,
+            members: Vec::new(),
+            heuristics: Heuristics::Disabled,
+            answer: None,
+            given_back: None,
+            next: None,
+        }
+    }
+
+    /// The node's own checks have a new result.
+    pub fn set_heuristics(&mut self, heuristics: Heuristics) {
+        if std::mem::replace(&mut self.heuristics, heuristics) != heuristics {
+            self.report();
+        }
+    }
+
+    fn report(&self) {
+        let Some(ring) = self.ring else { return };
+        let sighting =
+            Sighting { ring, members: self.members.clone(), heuristics: self.heuristics };
+        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+        arbiter.report(self.me, sighting);
+    }
+
+    /// Whoever asks for the next poll has fed the last one, so the votes no longer count here.
+    fn give_back(&mut self) {
+        if let Some(ring) = self.given_back.take() {
+            let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+            arbiter.confirm(self.me, ring);
+        }
     }
 
     fn refresh(&mut self) {
@@ -67,17 +106,15 @@ impl QuorumDevice for LocalDevice {
     }
 
     fn synchronising(&mut self, now: Duration, ring: RingId, members: &[NodeId]) {
-        let sighting =
-            Sighting { ring, members: members.to_vec(), heuristics: Heuristics::Disabled };
-        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
-        arbiter.report(self.me, sighting);
-        drop(arbiter);
         self.ring = Some(ring);
+        self.members = members.to_vec();
+        self.report();
         self.answer = None;
         self.next = Some(now);
     }
 
     fn poll(&mut self, now: Duration) -> Option<DeviceRequest> {
+        self.give_back();
         self.refresh();
         let answer = self.answer.filter(|answer| Some(answer.ring) == self.ring);
         if self.next.is_some_and(|at| at > now) {
@@ -85,10 +122,7 @@ impl QuorumDevice for LocalDevice {
         }
         self.next = Some(now + self.interval);
         let Answer { ring, cast } = answer?;
-        if !cast {
-            let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
-            arbiter.confirm(self.me, ring);
-        }
+        self.given_back = (!cast).then_some(ring);
         Some(DeviceRequest::Poll { name: self.name.clone(), cast, ring })
     }
 

@@ -284,9 +284,7 @@ impl Election {
         ballot: &Ballot,
     ) -> Result<Count, CountError> {
         let mine = ballot.owner == self.me.id;
-        let superseded = mine
-            && ballot.round != self.round
-            && !mutation::planted(Mutation::CountSupersededVotes);
+        let superseded = mine && ballot.round != self.round;
         if !self.eligible || !self.active.contains(&self.me.id) {
             return Ok(Count::Worse);
         }

@@ -52,14 +52,16 @@ impl Votes {
         self.set_awaits_device(false);
     }
 
-    /// Own flags count here at once (a vote taken back must not linger) and are announced.
+    /// Own flags are announced, and count here at once: votes taken back must not linger, not even
+    /// in the old verdict while a new ring is synchronised.
     fn set_own_flags(&mut self, flags: DeviceFlags) {
         if flags == self.device.flags {
             return;
         }
+        let given_back = self.device.flags.casts && !flags.casts;
         self.device.flags = flags;
         self.multicast(&Message::Device(flags));
-        if self.synchronisation.is_none() {
+        if self.synchronisation.is_none() || given_back {
             self.evaluate(Mandate::Sought);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use quorum::device::{Algorithm, Arbiter, LocalDevice, QuorumDevice};
+use quorum::device::{Algorithm, Arbiter, Heuristics, LocalDevice, QuorumDevice};
 use quorum::options::TieBreaker;
 use quorum::votes::{DeviceRequest, Input, Request, Votes};
 
@@ -17,6 +17,8 @@ use crate::messaging::{Cluster, id};
 struct Devices {
     cluster: Cluster,
     devices: Vec<LocalDevice>,
+    /// The nodes' own checks change their results.
+    restless: bool,
 }
 
 impl Devices {
@@ -32,7 +34,7 @@ impl Devices {
         for n in 1..=size {
             cluster.start(n);
         }
-        Devices { cluster, devices }
+        Devices { cluster, devices, restless: true }
     }
 
     /// What a driver does: hands new rings to the device, registers it, and feeds its polls.
@@ -75,6 +77,10 @@ impl Devices {
                 }
                 _ => self.drive(n),
             }
+            if self.restless && rng.next_u32() % 40 == 0 {
+                let result = [Heuristics::Pass, Heuristics::Fail][rng.next_u32() as usize % 2];
+                self.devices[n - 1].set_heuristics(result);
+            }
             check(&self.cluster, demands)?;
         }
         self.cluster.now += Duration::from_secs(5);
@@ -103,6 +109,7 @@ pub fn run(seed: u64, size: usize, algorithm: Algorithm, votes: usize) -> Result
         halves.retain(|half| !half.is_empty());
         devices.cluster.reform(&halves, |rest| rest);
     }
+    devices.restless = false;
     for _ in 0..20 {
         devices.round(&mut rng)?;
     }

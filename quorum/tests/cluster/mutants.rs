@@ -9,9 +9,7 @@ use crate::{devices, elections, random};
 fn found(mutation: Mutation) -> Option<(u64, String)> {
     plant(Some(mutation));
     let run = |seed| match mutation {
-        Mutation::WinWithHalf | Mutation::CountSupersededVotes | Mutation::NewerVersionWinsToo => {
-            elections::run(seed)
-        }
+        Mutation::WinWithHalf | Mutation::NewerVersionWinsToo => elections::run(seed),
         Mutation::GrantUnconfirmed => devices::run(seed, 4, Algorithm::FiftyFifty, 1),
         _ => random::run(seed, 400),
     };
