@@ -54,6 +54,7 @@ pub mod scalar;
 
 pub mod date;
 
+pub mod acl;
 pub mod patch;
 pub mod rule;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::skips::Skips;
 use super::{AttributeChange, Change, Content, Patch, Versions, path};
-use crate::document::{Document, Element, Node, NodeKind};
+use crate::document::{Document, Element, Node, NodeId, NodeKind};
 use crate::model::CibVersion;
 
 /// Whether the order of attributes counts as a difference.
@@ -23,12 +23,9 @@ impl Patch {
     /// Versions are those of the documents, 1 where a document has none. There is no digest: set
     /// [`Patch::digest`] to that of the new document where it is wanted.
     pub fn between(old: &Document, new: &Document, order: AttributeOrder) -> Option<Patch> {
-        let mut comparison = Comparison::new(new, order);
-        comparison.elements(old.root(), new.root());
-        let mut changes = comparison.deletes;
-        let found = Found { fates: comparison.fates, modifies: comparison.modifies };
-        let mut path = String::new();
-        found.walk(new.root().as_node(), &mut path, &mut changes);
+        let mut comparison = Comparison::of(old, new, order);
+        let mut changes = std::mem::take(&mut comparison.deletes);
+        comparison.walk(new.root().as_node(), &mut String::new(), &mut changes);
         if changes.is_empty() {
             return None;
         }
@@ -53,25 +50,54 @@ enum Fate {
     Moved,
 }
 
+/// The nodes that differ between two documents.
+#[derive(Default)]
+pub(crate) struct Touched {
+    /// Gone, in the old document.
+    pub deleted: Vec<NodeId>,
+    /// With other attributes: in the old document, and what changed.
+    pub modified: Vec<(NodeId, Vec<AttributeChange>)>,
+    /// At another place among their siblings: in the old document.
+    pub moved: Vec<NodeId>,
+    /// New, in the new document.
+    pub created: Vec<NodeId>,
+}
+
+/// What differs between two documents. The order of attributes does not count.
+pub(crate) fn touched(old: &Document, new: &Document) -> Touched {
+    let comparison = Comparison::of(old, new, AttributeOrder::Ignored);
+    Touched { modified: comparison.modifies.into_values().collect(), ..comparison.touched }
+}
+
 struct Comparison {
     order: AttributeOrder,
     deletes: Vec<Change>,
     /// By index of the new document's nodes.
     fates: Vec<Fate>,
-    modifies: BTreeMap<usize, Vec<AttributeChange>>,
+    /// By index of the new document's nodes: the old node, and what changes.
+    modifies: BTreeMap<usize, (NodeId, Vec<AttributeChange>)>,
+    touched: Touched,
 }
 
 impl Comparison {
-    fn new(new: &Document, order: AttributeOrder) -> Comparison {
+    fn of(old: &Document, new: &Document, order: AttributeOrder) -> Comparison {
         let fates = vec![Fate::Kept; new.id_bound()];
-        Comparison { order, deletes: Vec::new(), fates, modifies: BTreeMap::new() }
+        let mut comparison = Comparison {
+            order,
+            deletes: Vec::new(),
+            fates,
+            modifies: BTreeMap::new(),
+            touched: Touched::default(),
+        };
+        comparison.elements(old.root(), new.root());
+        comparison
     }
 
     /// Compares a pair of elements that are the same one in both documents, and what is below them.
     fn elements(&mut self, old: Element<'_>, new: Element<'_>) {
         let list = attributes(old, new, self.order);
         if !list.is_empty() {
-            self.modifies.insert(new.id().index(), list);
+            self.modifies.insert(new.id().index(), (old.id(), list));
         }
         if same_sequence(old, new) {
             for (old, new) in old.children().zip(new.children()) {
@@ -98,24 +124,35 @@ impl Comparison {
                     let is_comment = node.kind() == NodeKind::Comment;
                     let position = is_comment.then(|| skips.position(index));
                     self.deletes.push(Change::Delete { path, position });
+                    self.touched.deleted.push(node.id());
                     skips.mark(index);
                 }
             }
         }
-        self.positions(&new_nodes, &matches.of_new, &mut skips);
+        self.positions(&old_nodes, &new_nodes, &matches.of_new, &mut skips);
     }
 
     /// Finds what was added and what moved among the children of one element.
-    fn positions(&mut self, nodes: &[Node<'_>], matches: &[Option<usize>], skips: &mut Skips) {
+    fn positions(
+        &mut self,
+        old_nodes: &[Node<'_>],
+        nodes: &[Node<'_>],
+        matches: &[Option<usize>],
+        skips: &mut Skips,
+    ) {
         let mut position = 0;
         for (node, counterpart) in nodes.iter().zip(matches) {
             let fate = &mut self.fates[node.id().index()];
             match counterpart {
-                None => *fate = Fate::Created,
+                None => {
+                    *fate = Fate::Created;
+                    self.touched.created.push(node.id());
+                }
                 Some(old) => {
                     let old_position = skips.position(*old);
                     if old_position != position {
                         *fate = Fate::Moved;
+                        self.touched.moved.push(old_nodes[*old].id());
                     }
                     if old_position > position {
                         skips.mark(*old);
@@ -126,6 +163,38 @@ impl Comparison {
                 }
             }
         }
+    }
+
+    /// Writes the changes of a node of the new document and of what is below it. `path` is that of
+    /// its parent.
+    fn walk(&self, node: Node<'_>, path: &mut String, changes: &mut Vec<Change>) {
+        let fate = self.fates[node.id().index()];
+        if fate == Fate::Created {
+            let content = match node.as_element() {
+                Some(element) => Content::Element(Document::from_subtree(element)),
+                None => Content::Comment(node.text().to_owned()),
+            };
+            changes.push(Change::Create {
+                parent: path.clone(),
+                position: node.position(),
+                content,
+            });
+            return;
+        }
+        let parent_len = path.len();
+        path::push_step(path, node);
+        if let Some(element) = node.as_element() {
+            if let Some((_, list)) = self.modifies.get(&node.id().index()) {
+                changes.push(modify(path.clone(), element, list.clone()));
+            }
+            for child in element.child_nodes() {
+                self.walk(child, path, changes);
+            }
+        }
+        if fate == Fate::Moved {
+            changes.push(Change::Move { path: path.clone(), position: node.position() });
+        }
+        path.truncate(parent_len);
     }
 }
 
@@ -231,43 +300,4 @@ fn attributes(old: Element<'_>, new: Element<'_>, order: AttributeOrder) -> Vec<
 fn modify(path: String, element: Element<'_>, list: Vec<AttributeChange>) -> Change {
     let result = element.attributes().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     Change::Modify { path, list, name: element.name().to_owned(), result }
-}
-
-struct Found {
-    fates: Vec<Fate>,
-    modifies: BTreeMap<usize, Vec<AttributeChange>>,
-}
-
-impl Found {
-    /// Writes the changes of a node of the new document and of what is below it. `path` is that of
-    /// its parent.
-    fn walk(&self, node: Node<'_>, path: &mut String, changes: &mut Vec<Change>) {
-        let fate = self.fates[node.id().index()];
-        if fate == Fate::Created {
-            let content = match node.as_element() {
-                Some(element) => Content::Element(Document::from_subtree(element)),
-                None => Content::Comment(node.text().to_owned()),
-            };
-            changes.push(Change::Create {
-                parent: path.clone(),
-                position: node.position(),
-                content,
-            });
-            return;
-        }
-        let parent_len = path.len();
-        path::push_step(path, node);
-        if let Some(element) = node.as_element() {
-            if let Some(list) = self.modifies.get(&node.id().index()) {
-                changes.push(modify(path.clone(), element, list.clone()));
-            }
-            for child in element.child_nodes() {
-                self.walk(child, path, changes);
-            }
-        }
-        if fate == Fate::Moved {
-            changes.push(Change::Move { path: path.clone(), position: node.position() });
-        }
-        path.truncate(parent_len);
-    }
 }

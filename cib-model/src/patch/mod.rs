@@ -24,7 +24,9 @@ mod versions;
 mod xml;
 
 pub use difference::AttributeOrder;
+pub(crate) use difference::touched;
 pub use error::{PatchError, PatchFailure};
+pub(crate) use path::of as path_of;
 pub use versions::{bump, record};
 
 use crate::document::Document;

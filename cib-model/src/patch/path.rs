@@ -21,7 +21,7 @@ pub(super) fn push_step(path: &mut String, node: Node<'_>) {
 }
 
 /// The path of an element.
-pub(super) fn of(element: Element<'_>) -> String {
+pub(crate) fn of(element: Element<'_>) -> String {
     let mut chain: Vec<Element<'_>> = element.ancestors().collect();
     chain.reverse();
     let mut path = String::new();
