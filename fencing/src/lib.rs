@@ -19,3 +19,5 @@ pub mod secret;
 pub mod targets;
 pub mod topology;
 pub mod watchdog;
+pub mod process;
+pub mod driver;
