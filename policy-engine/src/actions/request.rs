@@ -205,9 +205,10 @@ impl<'d> Cluster<'d> {
 
     /// Gives an action its reason; without `overwrite` the first one stays.
     pub fn set_reason(&mut self, id: ActionId, reason: impl Into<Cow<'d, str>>, overwrite: bool) {
+        let reason = reason.into();
         let slot = &mut self.actions[id].reason;
         if overwrite || slot.is_none() {
-            *slot = Some(reason.into());
+            *slot = Some(reason);
         }
     }
 

@@ -150,7 +150,9 @@ fn guests_on(cluster: &Cluster<'_>, node: NodeId) -> Vec<NodeId> {
             continue;
         }
         out.extend(
-            cluster.node_order.iter().copied().filter(|n| cluster.node(*n).connection == Some(*r)),
+            cluster.node_order.iter().copied().filter(|n| {
+                cluster.node(*n).connection == Some(*r) && cluster.is_guest(*n)
+            }),
         );
     }
     out

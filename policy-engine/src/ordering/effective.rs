@@ -121,7 +121,7 @@ fn of_instances(
         let Some(found) = cluster.actions.newest(child, wanted, at) else {
             continue;
         };
-        let flags = effective(cluster, found, None);
+        let flags = effective(cluster, found, node);
         if !flags.optional {
             out.optional = false;
             cluster.actions[id].flags.optional = false;

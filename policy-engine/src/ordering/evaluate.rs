@@ -119,7 +119,6 @@ fn pair_only(
         && cluster.actions[then].flags.runnable
     {
         cluster.actions[then].flags.runnable = false;
-        give_reason(cluster, then, "unrunnable", first);
         changed.then = true;
     }
 }
@@ -290,9 +289,7 @@ fn restart(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId) {
     }
     if f.optional && (f.runnable || !t.optional) {
         cluster.actions[first].flags.optional = false;
-        if !f.runnable {
-            give_reason(cluster, first, "required", then);
-        }
+        give_reason(cluster, first, "required", then);
     }
     if f.migratable && !t.migratable {
         cluster.actions[first].flags.migratable = false;

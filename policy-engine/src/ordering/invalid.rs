@@ -39,7 +39,7 @@ fn inside_guest(cluster: &Cluster<'_>, first: ActionId, then: ActionId) -> bool 
         return false;
     };
     let launcher = cluster.node(node).connection.and_then(|c| cluster.resource(c).launcher);
-    cluster.is_guest(node) && launcher.is_some() && launcher == cluster.actions[then].resource
+    launcher.is_some() && launcher == cluster.actions[then].resource
 }
 
 /// Does a path of inputs that count lead from `from` back to `to`?
