@@ -108,7 +108,10 @@ fn configuration(me: u32, options: &Options) -> Result<DriverConfiguration, Fail
     };
     let peers = ids
         .iter()
-        .map(|id| Peer { node: *id, addresses: vec![LinkAddress { link: 0, address: address(*id) }] })
+        .map(|id| Peer {
+            node: *id,
+            addresses: vec![LinkAddress { link: 0, address: address(*id) }],
+        })
         .collect();
     let token = Duration::from_millis(options.token);
     let mut ring = RingConfiguration::new(node, ids.clone());
@@ -173,9 +176,9 @@ impl Load {
         let mut payload = vec![0; size.max(9)];
         payload[..8].copy_from_slice(&(self.start.elapsed().as_nanos() as u64).to_be_bytes());
         let client = self.client;
-        let sent = self.driver.act(|node, now| {
-            node.multicast(client, Guarantee::Agreed, payload.into(), now)
-        })?;
+        let sent = self
+            .driver
+            .act(|node, now| node.multicast(client, Guarantee::Agreed, payload.into(), now))?;
         match sent {
             Ok(()) => Ok(true),
             Err(Refusal::TryAgain) => Ok(false),
@@ -187,9 +190,9 @@ impl Load {
         let client = self.client;
         loop {
             let payload = command.to_vec();
-            let said = self.driver.act(|node, now| {
-                node.multicast(client, Guarantee::Agreed, payload.into(), now)
-            })?;
+            let said = self
+                .driver
+                .act(|node, now| node.multicast(client, Guarantee::Agreed, payload.into(), now))?;
             if said.is_ok() {
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! A whole node without I/O: links below, ring and groups above. What a driver drives.
 
-use crate::link::{LinkConfiguration, LinkEvent, LinkState, LinkStatistics, Links, Peer};
 use crate::identity::{Incarnation, NodeId};
+use crate::link::{LinkConfiguration, LinkEvent, LinkState, LinkStatistics, Links, Peer};
 use crate::node::{Node, NodeEvent};
 use crate::protocol::{Boot, Output};
 use crate::ring::RingConfiguration;

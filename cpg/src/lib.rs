@@ -53,9 +53,9 @@
 #![forbid(unsafe_code)]
 
 pub mod identity;
+pub mod packing;
 mod time;
 pub mod wire;
-pub mod packing;
 
 mod environment;
 pub mod membership;

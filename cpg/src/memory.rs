@@ -23,6 +23,7 @@ struct Running {
     node: Node,
     stored_sequence: u64,
     inbox: BTreeMap<ClientId, VecDeque<Event>>,
+    record: Vec<NodeEvent>,
 }
 
 /// Several nodes in one process. Time passes only in [`Cluster::run_for`].
@@ -36,13 +37,17 @@ pub struct Cluster {
     cut: BTreeSet<(NodeId, NodeId)>,
     boots: u64,
     timing: Timing,
+    filter: Option<Box<Filter>>,
+    record: bool,
 }
+
+/// Decides for each packet (sender, receiver, bytes) whether it arrives.
+type Filter = dyn FnMut(NodeId, NodeId, &Bytes) -> bool;
 
 impl Cluster {
     /// Starts nodes 1 to `nodes` (at least 1, at most 384); they form one ring within a second of virtual time.
     pub fn new(nodes: u32) -> Cluster {
-        let everyone: Vec<NodeId> =
-            (1..=nodes.clamp(1, 384)).filter_map(NodeId::new).collect();
+        let everyone: Vec<NodeId> = (1..=nodes.clamp(1, 384)).filter_map(NodeId::new).collect();
         let mut cluster = Cluster {
             now: Time::ZERO,
             delay: Duration::from_micros(100),
@@ -51,11 +56,28 @@ impl Cluster {
             flying: VecDeque::new(),
             cut: BTreeSet::new(),
             boots: 0,
+            filter: None,
+            record: false,
             timing: Timing::from_token(Duration::from_millis(1000)),
             everyone: everyone.clone(),
         };
         everyone.into_iter().for_each(|node| cluster.start(node));
         cluster
+    }
+
+    /// Asks `filter` about every packet from now on; it may lose what it wants.
+    pub fn set_filter(&mut self, filter: impl FnMut(NodeId, NodeId, &Bytes) -> bool + 'static) {
+        self.filter = Some(Box::new(filter));
+    }
+
+    /// Keeps everything that nodes report, for [`Cluster::take_record`].
+    pub fn record(&mut self, on: bool) {
+        self.record = on;
+    }
+
+    /// What a node reported since the last call.
+    pub fn take_record(&mut self, node: NodeId) -> Vec<NodeEvent> {
+        self.running.get_mut(&node).map(|r| std::mem::take(&mut r.record)).unwrap_or_default()
     }
 
     /// The present moment of the virtual clock.
@@ -74,7 +96,10 @@ impl Cluster {
         configuration.timing = self.timing;
         let boot = Boot { ring_sequence: stored_sequence, incarnation: Incarnation(self.boots) };
         let node = Node::new(configuration, boot, self.now);
-        self.running.insert(id, Running { node, stored_sequence, inbox: BTreeMap::new() });
+        self.running.insert(
+            id,
+            Running { node, stored_sequence, inbox: BTreeMap::new(), record: Vec::new() },
+        );
         self.reach(id);
         self.drain(id);
     }
@@ -105,7 +130,11 @@ impl Cluster {
         for a in side {
             for b in self.everyone.clone().iter().filter(|b| !side.contains(b)) {
                 for pair in [(*a, *b), (*b, *a)] {
-                    if apart { self.cut.insert(pair) } else { self.cut.remove(&pair) };
+                    if apart {
+                        self.cut.insert(pair)
+                    } else {
+                        self.cut.remove(&pair)
+                    };
                 }
             }
         }
@@ -115,12 +144,7 @@ impl Cluster {
     }
 
     /// Joins a group as process `process` of `node`.
-    pub fn join(
-        &mut self,
-        node: NodeId,
-        process: u32,
-        name: GroupName,
-    ) -> Result<Group, Refusal> {
+    pub fn join(&mut self, node: NodeId, process: u32, name: GroupName) -> Result<Group, Refusal> {
         let now = self.now;
         let running = self.running.get_mut(&node).ok_or(Refusal::NotExist)?;
         let client = running.node.connect(ProcessId(process))?;
@@ -242,12 +266,19 @@ impl Cluster {
             match output {
                 Output::Persist { ring_sequence } => running.stored_sequence = ring_sequence,
                 Output::Send { to, bytes } => {
-                    let open = to.iter().filter(|to| !self.cut.contains(&(id, **to)));
-                    self.flying.extend(open.map(|to| (arrival, *to, bytes.clone())));
+                    for to in to.iter().filter(|to| !self.cut.contains(&(id, **to))) {
+                        let passes = self.filter.as_mut().is_none_or(|f| f(id, *to, &bytes));
+                        if passes {
+                            self.flying.push_back((arrival, *to, bytes.clone()));
+                        }
+                    }
                 }
             }
         }
         while let Some(event) = running.node.poll_event() {
+            if self.record {
+                running.record.push(event.clone());
+            }
             if let NodeEvent::Client(client, event) = event
                 && let Some(inbox) = running.inbox.get_mut(&client)
             {

@@ -132,8 +132,7 @@ impl Protocol {
     pub fn new(configuration: RingConfiguration, boot: Boot, now: Time) -> Protocol {
         let me = configuration.node;
         let adopted = boot.ring_sequence + 1;
-        let id =
-            RingId { sequence: adopted, representative: me, incarnation: boot.incarnation };
+        let id = RingId { sequence: adopted, representative: me, incarnation: boot.incarnation };
         let mut env = Environment {
             me,
             configuration,
@@ -197,7 +196,8 @@ impl Protocol {
             self.env.sightings.remove(&node);
             self.env.reachable.remove(&node)
         };
-        if let (Phase::Operational(operational), true, true) = (&mut self.phase, reachable, changed) {
+        if let (Phase::Operational(operational), true, true) = (&mut self.phase, reachable, changed)
+        {
             operational.on_reachable(node, now);
         }
         self.finish(now);
@@ -359,9 +359,7 @@ impl Protocol {
     /// The installed ring and its members, while operational.
     pub fn ring(&self) -> Option<(RingId, &[NodeId])> {
         match &self.phase {
-            Phase::Operational(operational) => {
-                Some((operational.ring(), operational.members()))
-            }
+            Phase::Operational(operational) => Some((operational.ring(), operational.members())),
             _ => None,
         }
     }

@@ -103,12 +103,12 @@ impl ConfigurationMap {
             reader.line += 1;
             reader.line(line)
         });
-        let read = read.and_then(|()| match reader.sections.is_empty() {
-            true => Ok(()),
-            false => Err(Problem::MissingClosing),
-        });
         match read {
-            Ok(()) => Ok(reader.map),
+            Ok(()) if reader.sections.is_empty() => Ok(reader.map),
+            Ok(()) => {
+                let problem = Problem::MissingClosing;
+                Err(ParseError { file: file.to_owned(), line: reader.line, problem })
+            }
             Err(problem) => Err(ParseError { file: file.to_owned(), line: reader.line, problem }),
         }
     }

@@ -57,11 +57,15 @@ impl fmt::Display for Value {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ValueError {
-    #[error("Value of key \"{key}\" is expected to be integer in range ({min}..{max}), but \"{given}\" was given")]
+    #[error(
+        "Value of key \"{key}\" is expected to be integer in range ({min}..{max}), but \"{given}\" was given"
+    )]
     Range { key: String, min: i64, max: i64, given: String },
     #[error("Value of key \"{key}\" is expected to be unsigned integer, but \"{given}\" was given")]
     Unsigned { key: String, given: String },
-    #[error("Value of key \"{key}\" is expected to be number (0..63) or symbolical dscp value, but \"{given}\" was given")]
+    #[error(
+        "Value of key \"{key}\" is expected to be number (0..63) or symbolical dscp value, but \"{given}\" was given"
+    )]
     Dscp { key: String, given: String },
     #[error("Invalid {what}. Should be {accepted}")]
     Choice { what: &'static str, accepted: &'static str },
@@ -82,16 +86,40 @@ enum Kind {
 }
 
 const TOTEM_U32: [&str; 25] = [
-    "version", "nodeid", "threads", "token", "token_coefficient", "token_retransmit",
-    "token_warning", "hold", "token_retransmits_before_loss_const", "join", "send_join",
-    "consensus", "merge", "downcheck", "fail_recv_const", "seqno_unchanged_const",
-    "heartbeat_failures_allowed", "max_network_delay", "window_size", "max_messages",
-    "miss_count_const", "knet_pmtud_interval", "knet_mtu", "knet_compression_threshold", "netmtu",
+    "version",
+    "nodeid",
+    "threads",
+    "token",
+    "token_coefficient",
+    "token_retransmit",
+    "token_warning",
+    "hold",
+    "token_retransmits_before_loss_const",
+    "join",
+    "send_join",
+    "consensus",
+    "merge",
+    "downcheck",
+    "fail_recv_const",
+    "seqno_unchanged_const",
+    "heartbeat_failures_allowed",
+    "max_network_delay",
+    "window_size",
+    "max_messages",
+    "miss_count_const",
+    "knet_pmtud_interval",
+    "knet_mtu",
+    "knet_compression_threshold",
+    "netmtu",
 ];
 const INTERFACE_U32: [&str; 4] =
     ["knet_ping_interval", "knet_ping_timeout", "knet_ping_precision", "knet_pong_count"];
 const QUORUM_U8: [&str; 6] = [
-    "two_node", "expected_votes_tracking", "allow_downscale", "wait_for_all", "auto_tie_breaker",
+    "two_node",
+    "expected_votes_tracking",
+    "allow_downscale",
+    "wait_for_all",
+    "auto_tie_breaker",
     "last_man_standing",
 ];
 
@@ -101,7 +129,9 @@ fn totem(key: &str) -> Kind {
             &["ipv4", "ipv6", "ipv4-6", "ipv6-4"],
             "Invalid ip_version type. Should be ipv4, ipv6, ipv4-6 or ipv6-4",
         ),
-        "crypto_model" => Kind::Choice("crypto model", &["nss", "openssl", "gcrypt"], "nss or openssl"),
+        "crypto_model" => {
+            Kind::Choice("crypto model", &["nss", "openssl", "gcrypt"], "nss or openssl")
+        }
         "crypto_cipher" => Kind::Choice(
             "cipher type",
             &["none", "aes256", "aes192", "aes128", "chacha20-poly1305"],
@@ -112,9 +142,11 @@ fn totem(key: &str) -> Kind {
             &["none", "md5", "sha1", "sha256", "sha384", "sha512"],
             "none, md5, sha1, sha256, sha384 or sha512",
         ),
-        "knet_compression_model" => {
-            Kind::Choice("compression model", &["none", "zlib", "lz4", "lz4hc", "lzo2", "lzma", "bzip2", "zstd"], "none, zlib, lz4, lz4hc, lzo2, lzma, bzip2 or zstd")
-        }
+        "knet_compression_model" => Kind::Choice(
+            "compression model",
+            &["none", "zlib", "lz4", "lz4hc", "lzo2", "lzma", "bzip2", "zstd"],
+            "none, zlib, lz4, lz4hc, lzo2, lzma, bzip2 or zstd",
+        ),
         "knet_compression_level" => Kind::I32,
         "config_version" => Kind::U64,
         "ip_dscp" => Kind::Dscp,
@@ -144,9 +176,7 @@ fn kind(section: &[&str], key: &str) -> Kind {
             _ => Kind::Text,
         },
         ["system"] => match key {
-            "qb_ipc_type" => {
-                Kind::Word(&["native", "shm", "socket"], "Invalid system.qb_ipc_type")
-            }
+            "qb_ipc_type" => Kind::Word(&["native", "shm", "socket"], "Invalid system.qb_ipc_type"),
             "sched_rr" => Kind::Word(&["yes", "no"], "Invalid system.sched_rr value"),
             "move_to_root_cgroup" => {
                 Kind::Word(&["yes", "no", "auto"], "Invalid system.move_to_root_cgroup")
@@ -189,26 +219,27 @@ pub(super) fn typed(
             ValueError::Range { key: path.to_owned(), min, max, given: text.to_owned() }
         })
     };
-    let value = match kind(section, key) {
-        Kind::U8 => Value::U8(range(0, u8::MAX.into())? as u8),
-        Kind::U16 => Value::U16(range(0, u16::MAX.into())? as u16),
-        Kind::U32 => Value::U32(range(0, u32::MAX.into())? as u32),
-        Kind::I32 => Value::I32(range(i32::MIN.into(), i32::MAX.into())? as i32),
-        Kind::U64 => Value::U64(text.parse().map_err(|_| ValueError::Unsigned {
-            key: path.to_owned(),
-            given: text.to_owned(),
-        })?),
-        Kind::Dscp => Value::U8(dscp(text).ok_or_else(|| ValueError::Dscp {
-            key: path.to_owned(),
-            given: text.to_owned(),
-        })?),
-        Kind::Choice(what, words, accepted) if !words.contains(&text) => {
-            return Err(ValueError::Choice { what, accepted });
-        }
-        Kind::Word(words, message) if !words.contains(&text) => {
-            return Err(ValueError::Word(message));
-        }
-        Kind::Choice(..) | Kind::Word(..) | Kind::Text => Value::Text(text.to_owned()),
-    };
+    let value =
+        match kind(section, key) {
+            Kind::U8 => Value::U8(range(0, u8::MAX.into())? as u8),
+            Kind::U16 => Value::U16(range(0, u16::MAX.into())? as u16),
+            Kind::U32 => Value::U32(range(0, u32::MAX.into())? as u32),
+            Kind::I32 => Value::I32(range(i32::MIN.into(), i32::MAX.into())? as i32),
+            Kind::U64 => Value::U64(text.parse().map_err(|_| ValueError::Unsigned {
+                key: path.to_owned(),
+                given: text.to_owned(),
+            })?),
+            Kind::Dscp => Value::U8(dscp(text).ok_or_else(|| ValueError::Dscp {
+                key: path.to_owned(),
+                given: text.to_owned(),
+            })?),
+            Kind::Choice(what, words, accepted) if !words.contains(&text) => {
+                return Err(ValueError::Choice { what, accepted });
+            }
+            Kind::Word(words, message) if !words.contains(&text) => {
+                return Err(ValueError::Word(message));
+            }
+            Kind::Choice(..) | Kind::Word(..) | Kind::Text => Value::Text(text.to_owned()),
+        };
     Ok(value)
 }

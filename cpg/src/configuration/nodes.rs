@@ -99,10 +99,12 @@ fn node_id(
     let address = node.addresses.get(&0).map_or("", String::as_str);
     let refused = |text: String| ConfigurationError::Refused(text);
     if rules.knet {
-        let explicit = || format!("Knet requires an explicit nodeid to be specified for address '{address}'.");
+        let explicit =
+            || format!("Knet requires an explicit nodeid to be specified for address '{address}'.");
         let id = node.id.and_then(NodeId::new).ok_or_else(|| refused(explicit()))?;
         if id.get() >= 65536 {
-            let text = format!("Knet requires nodeid to be less than 65536 for address '{address}'.");
+            let text =
+                format!("Knet requires nodeid to be less than 65536 for address '{address}'.");
             return Err(refused(text));
         }
         return Ok(id);
@@ -115,7 +117,11 @@ fn node_id(
         _ => None,
     };
     let id = node.id.filter(|id| *id != 0).or(derived).and_then(NodeId::new);
-    id.ok_or_else(|| refused(format!("An IPv6 network requires that a node ID be specified for address '{address}'.")))
+    id.ok_or_else(|| {
+        refused(format!(
+            "An IPv6 network requires that a node ID be specified for address '{address}'."
+        ))
+    })
 }
 
 /// Reads, resolves and checks the node list.

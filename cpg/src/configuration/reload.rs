@@ -22,7 +22,8 @@ pub const FIXED_KEYS: [&str; 14] = [
 const FIXED_INTERFACE_KEYS: [&str; 5] =
     ["bindnetaddr", "mcastaddr", "broadcast", "mcastport", "ttl"];
 /// Sections whose keys disappear when the new file lacks them.
-const REPLACED: [&str; 6] = ["logging.", "totem.", "nodelist.", "quorum.", "uidgid.config.", "nozzle."];
+const REPLACED: [&str; 6] =
+    ["logging.", "totem.", "nodelist.", "quorum.", "uidgid.config.", "nozzle."];
 
 /// The outcome of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +48,8 @@ pub fn reload(old: &ConfigurationMap, new: &ConfigurationMap) -> Reload {
     map.file.clone_from(&new.file);
     let (mut notices, mut changed) = (Vec::new(), Vec::new());
     let mut refuse = |key: &str| {
-        notices.push(format!(
-            "Modified entry '{key}' in corosync.conf cannot be changed at run-time"
-        ));
+        notices
+            .push(format!("Modified entry '{key}' in corosync.conf cannot be changed at run-time"));
     };
     for (key, entry) in &new.entries {
         match old.entries.get(key) {

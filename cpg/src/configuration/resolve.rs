@@ -188,9 +188,8 @@ impl ClusterConfiguration {
         for link in 0..=highest {
             let interface = self.interfaces.get(&link);
             links.priorities.push(interface.map_or(1, |interface| interface.priority));
-            let group = interface.and_then(|interface| {
-                Some(SocketAddr::new(interface.multicast?, interface.port))
-            });
+            let group = interface
+                .and_then(|interface| Some(SocketAddr::new(interface.multicast?, interface.port)));
             links.multicast.push(group.filter(|_| self.transport == Transport::Udp));
         }
         if let Some(interface) = self.interfaces.values().next() {
@@ -241,7 +240,8 @@ fn crypto(
         ("aes128", _) => Cipher::Aes128Gcm,
         ("chacha20-poly1305", _) => Cipher::ChaCha20Poly1305,
         ("none", _) => {
-            warnings.push("authentication without encryption is not offered: encrypting".to_owned());
+            warnings
+                .push("authentication without encryption is not offered: encrypting".to_owned());
             Cipher::Aes256Gcm
         }
         _ => Cipher::Aes256Gcm,
@@ -310,9 +310,8 @@ fn interfaces(
             return invalid(format!("No multicast port specified for interface {link}"));
         }
         if number("ttl").is_some() && transport != Transport::Udp {
-            let text = format!(
-                "Can only set ttl on multicast transport types for interface {link}"
-            );
+            let text =
+                format!("Can only set ttl on multicast transport types for interface {link}");
             return invalid(text);
         }
         if number("knet_link_priority").is_some() && transport != Transport::Knet {

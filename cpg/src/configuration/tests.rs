@@ -70,7 +70,9 @@ fn a_plain_configuration_gets_the_defaults() {
     assert_eq!(configuration.local_node().id.get(), 2, "found with the domain stripped");
     let timing = configuration.timing;
     assert_eq!((timing.token, timing.consensus, timing.hold), (3650, 4380, 685));
-    assert!(matches!(configuration.crypto, Crypto::On { cipher, .. } if cipher == Default::default()));
+    assert!(
+        matches!(configuration.crypto, Crypto::On { cipher, .. } if cipher == Default::default())
+    );
     let ring = configuration.ring();
     assert_eq!(ring.timing.token.as_millis(), 3650);
     let addresses = configuration.addresses(configuration.local_node());

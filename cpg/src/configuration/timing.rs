@@ -71,7 +71,8 @@ impl TotemTiming {
 
     fn check(&self, explicit_retransmit: bool) -> Result<(), ConfigurationError> {
         let least = |name: &str, value: u64, least: u64| {
-            let text = format!("The {name} parameter ({value} ms) may not be less than ({least} ms).");
+            let text =
+                format!("The {name} parameter ({value} ms) may not be less than ({least} ms).");
             if value < least { Err(ConfigurationError::Invalid(text)) } else { Ok(()) }
         };
         least("max_network_delay", self.max_network_delay, SMALLEST)?;

@@ -16,7 +16,9 @@ pub enum KeyFileError {
     Read { path: PathBuf, source: io::Error },
     #[error("Could only read {bits} bits of minimum 1024 bits from {path}.")]
     Short { path: PathBuf, bits: usize },
-    #[error("{path} has mode {mode:04o}: a key file may be accessible by its owner only (0400 or 0600)")]
+    #[error(
+        "{path} has mode {mode:04o}: a key file may be accessible by its owner only (0400 or 0600)"
+    )]
     Permissions { path: PathBuf, mode: u32 },
     #[error("{path} belongs to user {owner}, not to root or the user of this process ({user})")]
     Owner { path: PathBuf, owner: u32, user: u32 },

@@ -90,7 +90,9 @@ impl Driver {
         let node = configuration.endpoint.ring.node;
         let store = RingStore::open(&configuration.state_directory, node)?;
         let mut seed = [0; 32];
-        rand::rngs::OsRng.try_fill_bytes(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        rand::rngs::OsRng
+            .try_fill_bytes(&mut seed)
+            .map_err(|error| io::Error::other(error.to_string()))?;
         let clock = Clock::start();
         let sequence = store.sequence();
         let endpoint = Endpoint::new(configuration.endpoint, sequence, seed, clock.now());

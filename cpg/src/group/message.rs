@@ -8,13 +8,30 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// An ordered message between group services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GroupMessage {
-    Join { process: ProcessId, group: GroupName },
-    Leave { process: ProcessId, group: GroupName, reason: ChangeReason },
-    Multicast { process: ProcessId, group: GroupName, payload: Bytes },
+    Join {
+        process: ProcessId,
+        group: GroupName,
+    },
+    Leave {
+        process: ProcessId,
+        group: GroupName,
+        reason: ChangeReason,
+    },
+    Multicast {
+        process: ProcessId,
+        group: GroupName,
+        payload: Bytes,
+    },
     /// Synchronisation: all members that the sender's node has, for one ring.
-    JoinList { ring: RingId, members: Vec<(ProcessId, GroupName)> },
+    JoinList {
+        ring: RingId,
+        members: Vec<(ProcessId, GroupName)>,
+    },
     /// All nodes switch to sending with the key of this slot, or drop it.
-    Key { slot: u8, step: KeyStep },
+    Key {
+        slot: u8,
+        step: KeyStep,
+    },
 }
 
 /// The ordered steps of a key rotation.
@@ -125,8 +142,11 @@ fn read_member(reader: &mut Reader) -> Result<(ProcessId, GroupName), DecodeErro
         return Err(DecodeError::TooMany { what, count: length, limit: MAX_NAME });
     }
     let name = reader.bytes(length)?;
-    let group = GroupName::new(&name)
-        .map_err(|_| DecodeError::TooMany { what: "group name", count: length, limit: MAX_NAME })?;
+    let group = GroupName::new(&name).map_err(|_| DecodeError::TooMany {
+        what: "group name",
+        count: length,
+        limit: MAX_NAME,
+    })?;
     Ok((process, group))
 }
 

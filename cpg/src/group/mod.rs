@@ -7,8 +7,8 @@ mod synchronisation;
 mod table;
 
 pub(crate) use message::{GroupMessage, KeyStep};
-pub(crate) use service::{Groups, Submit};
 pub use service::{ClientId, Refusal};
+pub(crate) use service::{Groups, Submit};
 pub use table::GroupTable;
 
 use crate::identity::{NodeId, RingId};
@@ -37,7 +37,11 @@ impl GroupName {
     /// Checks the length.
     pub fn new(name: impl AsRef<[u8]>) -> Result<GroupName, NameTooLong> {
         let name = name.as_ref();
-        if name.len() > MAX_NAME { Err(NameTooLong(name.len())) } else { Ok(GroupName(name.into())) }
+        if name.len() > MAX_NAME {
+            Err(NameTooLong(name.len()))
+        } else {
+            Ok(GroupName(name.into()))
+        }
     }
 
     /// The bytes.

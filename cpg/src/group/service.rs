@@ -141,9 +141,10 @@ impl Groups {
             Standing::Leaving => return Err(Refusal::Busy),
         }
         let process = client.process;
-        let twin = self.clients.values().any(|other| {
-            other.process == process && other.group.as_ref() == Some(&group)
-        });
+        let twin = self
+            .clients
+            .values()
+            .any(|other| other.process == process && other.group.as_ref() == Some(&group));
         if twin {
             return Err(Refusal::Exist);
         }
@@ -214,12 +215,7 @@ impl Groups {
     }
 
     /// A delivered message, in the total order.
-    pub(crate) fn deliver(
-        &mut self,
-        from: NodeId,
-        bytes: Bytes,
-        guarantee: Guarantee,
-    ) -> Effects {
+    pub(crate) fn deliver(&mut self, from: NodeId, bytes: Bytes, guarantee: Guarantee) -> Effects {
         let mut effects = Effects::default();
         match GroupMessage::decode(bytes) {
             Ok(GroupMessage::Multicast { process, group, payload }) => {
@@ -275,9 +271,9 @@ impl Groups {
         if member.node != self.me {
             return None;
         }
-        self.clients.values_mut().find(|client| {
-            client.process == member.process && client.group.as_ref() == Some(group)
-        })
+        self.clients
+            .values_mut()
+            .find(|client| client.process == member.process && client.group.as_ref() == Some(group))
     }
 
     fn deliver_join(&mut self, member: Member, group: GroupName) {

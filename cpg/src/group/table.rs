@@ -30,9 +30,7 @@ impl GroupTable {
     pub fn has_node(&self, group: &GroupName, node: NodeId) -> bool {
         let first = Member { node, process: ProcessId(0) };
         let last = Member { node, process: ProcessId(u32::MAX) };
-        self.groups
-            .get(group)
-            .is_some_and(|members| members.range(first..=last).next().is_some())
+        self.groups.get(group).is_some_and(|members| members.range(first..=last).next().is_some())
     }
 
     pub(crate) fn insert(&mut self, group: &GroupName, member: Member) -> bool {

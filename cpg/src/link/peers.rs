@@ -229,7 +229,8 @@ impl Links {
         &self,
         targets: Vec<(u8, SocketAddr, usize)>,
     ) -> Vec<(u8, SocketAddr, usize)> {
-        let group = |link: u8| self.configuration.multicast.get(usize::from(link)).copied().flatten();
+        let group =
+            |link: u8| self.configuration.multicast.get(usize::from(link)).copied().flatten();
         let mut merged: Vec<(u8, SocketAddr, usize)> = Vec::with_capacity(targets.len());
         for (link, address, size) in targets {
             let address = group(link).unwrap_or(address);
@@ -249,9 +250,9 @@ impl Links {
             self.statistics.rx_refused += 1;
             return;
         };
-        let listed = self.peer(frame.sender).filter(|at| {
-            self.peers[*at].paths.iter().any(|path| path.address.ip() == from.ip())
-        });
+        let listed = self
+            .peer(frame.sender)
+            .filter(|at| self.peers[*at].paths.iter().any(|path| path.address.ip() == from.ip()));
         let Some(at) = listed else {
             self.statistics.rx_unlisted += 1;
             return;
@@ -312,7 +313,8 @@ impl Links {
             PING if content.len() + 1 >= PING_LENGTH => {
                 if proven {
                     self.heard(at, now);
-                } else if let Some(path) = self.peers[at].paths.iter_mut().find(|p| p.link == link) {
+                } else if let Some(path) = self.peers[at].paths.iter_mut().find(|p| p.link == link)
+                {
                     path.hurry(now); // a new boot: challenge it without waiting
                     self.next = now;
                 }

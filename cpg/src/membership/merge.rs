@@ -109,12 +109,8 @@ impl Environment {
         now: Time,
     ) {
         let consensus = self.configuration.timing.consensus;
-        let absent: Vec<NodeId> = self
-            .flapping
-            .keys()
-            .filter(|node| !new_members.contains(node))
-            .copied()
-            .collect();
+        let absent: Vec<NodeId> =
+            self.flapping.keys().filter(|node| !new_members.contains(node)).copied().collect();
         for node in absent {
             let Some(flapping) = self.flapping.get_mut(&node) else { continue };
             let recent = now.since(flapping.tried) < consensus * 4;

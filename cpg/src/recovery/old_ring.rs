@@ -17,13 +17,7 @@ pub(crate) struct OldRing {
 impl OldRing {
     /// The state of a node that was in no ring yet.
     pub(crate) fn none(id: RingId) -> OldRing {
-        OldRing {
-            id,
-            members: Vec::new(),
-            window: Window::default(),
-            delivered: 0,
-            safe_to: 0,
-        }
+        OldRing { id, members: Vec::new(), window: Window::default(), delivered: 0, safe_to: 0 }
     }
 
     /// A late packet of this ring, while the next one is being formed. Kept, not delivered.

@@ -89,7 +89,12 @@ impl Recovery {
     }
 
     /// The complete commit token returned: every member is in recovery, the ordering token starts.
-    pub(crate) fn on_commit_token(&mut self, env: &mut Environment, token: &CommitToken, now: Time) {
+    pub(crate) fn on_commit_token(
+        &mut self,
+        env: &mut Environment,
+        token: &CommitToken,
+        now: Time,
+    ) {
         let returned = token.ring == self.rotation.ring
             && token.is_complete()
             && self.rotation.is_representative();

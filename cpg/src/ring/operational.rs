@@ -289,9 +289,11 @@ impl Operational {
         if self.rotation.is_member(join.originator) {
             return join.ring_sequence >= self.rotation.ring.sequence;
         }
-        let whole = self.rotation.members.iter().all(|member| {
-            join.proc.contains(member) && !join.fail.contains(member)
-        });
+        let whole = self
+            .rotation
+            .members
+            .iter()
+            .all(|member| join.proc.contains(member) && !join.fail.contains(member));
         whole && env.reachable.contains(&join.originator)
     }
 
@@ -350,12 +352,8 @@ impl Operational {
         if !self.rotation.is_representative() {
             return;
         }
-        let outside: Vec<NodeId> = env
-            .reachable
-            .iter()
-            .filter(|node| !self.rotation.is_member(**node))
-            .copied()
-            .collect();
+        let outside: Vec<NodeId> =
+            env.reachable.iter().filter(|node| !self.rotation.is_member(**node)).copied().collect();
         if outside.is_empty() {
             return;
         }

@@ -162,9 +162,10 @@ impl Rotation {
         self.previous_seq = received_seq;
         self.hop = Some(token.hop);
         token.hop += 1;
-        let stuck = token.aru_owner.filter(|owner| *owner != self.me).map(|owner| {
-            (owner, self.stuck_visits, now.since(self.stuck_since))
-        });
+        let stuck = token
+            .aru_owner
+            .filter(|owner| *owner != self.me)
+            .map(|owner| (owner, self.stuck_visits, now.since(self.stuck_since)));
         Visit { token, post_token, idle: idle && fresh == 0, stuck }
     }
 
@@ -288,7 +289,12 @@ fn insert_seq(ranges: &mut Vec<SeqRange>, seq: u64) -> bool {
 
 impl Environment {
     /// Passes the token on and sends what follows it.
-    pub(crate) fn pass(&mut self, rotation: &Rotation, token: Token, post: Vec<Data>) -> bytes::Bytes {
+    pub(crate) fn pass(
+        &mut self,
+        rotation: &Rotation,
+        token: Token,
+        post: Vec<Data>,
+    ) -> bytes::Bytes {
         self.statistics.orf_token_tx += 1;
         let saved = self.unicast(rotation.successor, Packet::Token(token));
         for data in post {

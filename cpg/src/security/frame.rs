@@ -52,7 +52,9 @@ impl Frame {
     /// Reads the header.
     pub fn parse(datagram: &[u8]) -> Result<Frame, FrameError> {
         let header = datagram.get(..HEADER_LENGTH).ok_or(FrameError::Truncated)?;
-        let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word = |at: usize| {
+            u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
         let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         if header[..2] != MAGIC.to_be_bytes() {
             return Err(FrameError::Magic);

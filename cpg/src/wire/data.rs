@@ -98,11 +98,8 @@ impl Data {
         }
         let guarantee = if flags & SAFE != 0 { Guarantee::Safe } else { Guarantee::Agreed };
         let payload = reader.rest();
-        let body = if flags & RECOVERED != 0 {
-            Body::Recovered(payload)
-        } else {
-            Body::Chunks(payload)
-        };
+        let body =
+            if flags & RECOVERED != 0 { Body::Recovered(payload) } else { Body::Chunks(payload) };
         let post_token = flags & POST_TOKEN != 0;
         Ok(Data { ring, seq, originator, guarantee, post_token, body, encoded })
     }

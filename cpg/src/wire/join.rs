@@ -40,15 +40,8 @@ impl Join {
         let configuration = reader.u64()?;
         let proc = reader.nodes("the nodes to consider")?.into_iter().collect();
         let fail = reader.nodes("the nodes to exclude")?.into_iter().collect();
-        let join = Join {
-            originator,
-            proc,
-            fail,
-            ring_sequence,
-            highest_sequence,
-            leave,
-            configuration,
-        };
+        let join =
+            Join { originator, proc, fail, ring_sequence, highest_sequence, leave, configuration };
         join.check_sequences()?;
         Ok(join)
     }

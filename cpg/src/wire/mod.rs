@@ -15,8 +15,8 @@ pub use data::{Body, Data, Guarantee};
 pub use join::{HoldCancel, Join, Probe};
 pub use token::{MAX_REQUESTS, SeqRange, Token};
 
-pub(crate) use codec::{Reader, put_ring};
 use bytes::{BufMut, Bytes, BytesMut};
+pub(crate) use codec::{Reader, put_ring};
 
 /// Version of the wire format; a packet of another version is not looked at.
 pub const WIRE_VERSION: u8 = 1;

@@ -63,18 +63,8 @@ impl Token {
             return Err(DecodeError::Unsorted { what: "retransmit requests" });
         }
         let vouched = reader.nodes("vouched nodes")?;
-        let token = Token {
-            ring,
-            hop,
-            seq,
-            aru,
-            aru_owner,
-            backlog,
-            sent,
-            recovering,
-            requests,
-            vouched,
-        };
+        let token =
+            Token { ring, hop, seq, aru, aru_owner, backlog, sent, recovering, requests, vouched };
         Ok(token)
     }
 

@@ -33,7 +33,8 @@ impl Payload {
 
     pub fn decode(bytes: &[u8]) -> Option<Payload> {
         let id = |at: usize| {
-            let word = |from: usize| Some(u32::from_be_bytes(bytes.get(from..from + 4)?.try_into().ok()?));
+            let word =
+                |from: usize| Some(u32::from_be_bytes(bytes.get(from..from + 4)?.try_into().ok()?));
             let long = u64::from_be_bytes(bytes.get(at + 8..at + 16)?.try_into().ok()?);
             Some((word(at)?, word(at + 4)?, long))
         };

@@ -2,8 +2,8 @@
 //! frame around each packet (checksum, pings) as a transport would have.
 
 use cpg::Time;
-use rand::rngs::StdRng;
 use rand::Rng;
+use rand::rngs::StdRng;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy)]

@@ -95,7 +95,12 @@ impl Observer {
     }
 
     /// A packet leaves a node.
-    pub fn sent(&mut self, from: NodeId, bytes: &bytes::Bytes, limits: cpg::ring::FlowLimits) -> Verdict {
+    pub fn sent(
+        &mut self,
+        from: NodeId,
+        bytes: &bytes::Bytes,
+        limits: cpg::ring::FlowLimits,
+    ) -> Verdict {
         match Packet::decode(bytes.clone()) {
             Err(error) => Err(format!("node {from} sent what does not decode: {error}")),
             Ok(Packet::Data(data)) => {
@@ -165,10 +170,13 @@ impl Observer {
                     }
                     let table = digest(format!("{:?}", node.groups()));
                     let known = *self.tables.entry(ring).or_insert((id, table));
-                    ensure!(known.1 == table, "C3: tables of {} and {id} differ in {ring}", known.0);
+                    ensure!(
+                        known.1 == table,
+                        "C3: tables of {} and {id} differ in {ring}",
+                        known.0
+                    );
                 }
-                NodeEvent::ActivateKey(_)
-                | NodeEvent::RetireKeysExcept(_) => {}
+                NodeEvent::ActivateKey(_) | NodeEvent::RetireKeysExcept(_) => {}
             }
         }
         let open = self.histories.get(&id).and_then(|history| history.transitional.as_ref());
@@ -207,7 +215,11 @@ impl Observer {
         history.last_seq = seq;
         let comparable = !late && history.synchronised;
         history.position = comparable.then_some((ring, seq));
-        if late { history.late.push((ring, seq)) } else { history.regular.push((ring, seq)) }
+        if late {
+            history.late.push((ring, seq))
+        } else {
+            history.regular.push((ring, seq))
+        }
         if first && !late {
             let known = *self.first_seq.entry(ring).or_insert(seq);
             ensure!(known == seq, "O2: {ring} begins with {known} elsewhere, with {seq} here");
@@ -363,7 +375,8 @@ impl Observer {
         group: GroupName,
         event: u64,
     ) -> Verdict {
-        let Some(state) = self.histories.get_mut(&id).and_then(|h| h.clients.get_mut(&client)) else {
+        let Some(state) = self.histories.get_mut(&id).and_then(|h| h.clients.get_mut(&client))
+        else {
             return Ok(());
         };
         if state.changed_at == position {
@@ -388,14 +401,18 @@ impl Observer {
 
     /// O7: nothing is released that a member of the ring may still lack.
     pub fn released(&self, nodes: &[&Node]) -> Verdict {
-        let states: Vec<_> =
-            nodes.iter().filter_map(|node| Some((node.id(), node.protocol().ordering_state()?))).collect();
+        let states: Vec<_> = nodes
+            .iter()
+            .filter_map(|node| Some((node.id(), node.protocol().ordering_state()?)))
+            .collect();
         for (id, state) in &states {
             for (other, theirs) in states.iter().filter(|(_, theirs)| theirs.ring == state.ring) {
                 ensure!(
                     state.released <= theirs.aru,
                     "O7: {id} released {} of {}, {other} has {}",
-                    state.released, state.ring, theirs.aru
+                    state.released,
+                    state.ring,
+                    theirs.aru
                 );
             }
         }

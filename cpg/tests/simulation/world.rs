@@ -181,7 +181,8 @@ impl World {
 
     pub fn fingerprint(&self) -> String {
         let nodes = self.slots.iter().filter_map(|slot| slot.node.as_ref());
-        let nodes: Vec<_> = nodes.map(|node| format!("{:?}", node.protocol().statistics())).collect();
+        let nodes: Vec<_> =
+            nodes.map(|node| format!("{:?}", node.protocol().statistics())).collect();
         format!("{:?} {} {nodes:?}", self.now, self.observer.deliveries)
     }
 
@@ -208,7 +209,8 @@ impl World {
             self.after(0, 300, Happening::Restart { node: index });
         }
         self.after(300, 1500, Happening::Fault);
-        let chaos = self.now + Duration::from_secs(2) + self.scenario.token * 5 / 2 * self.scenario.faults;
+        let chaos =
+            self.now + Duration::from_secs(2) + self.scenario.token * 5 / 2 * self.scenario.faults;
         self.until(chaos)?;
         self.calm_down()?;
         let token = self.scenario.token;
@@ -502,7 +504,17 @@ impl World {
             }
             for event in &events {
                 if let cpg::node::NodeEvent::Configuration(change) = event {
-                    self.say(|| format!("{} {:?} {:?} of {} (from {}) left {:?}", node.id(), change.kind, change.members, change.ring, change.old_ring, change.left));
+                    self.say(|| {
+                        format!(
+                            "{} {:?} {:?} of {} (from {}) left {:?}",
+                            node.id(),
+                            change.kind,
+                            change.members,
+                            change.ring,
+                            change.old_ring,
+                            change.left
+                        )
+                    });
                 }
             }
             let intact = self.slots[index].disk_intact;

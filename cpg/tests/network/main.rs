@@ -1,0 +1,121 @@
+//! Nodes as processes in network namespaces: real sockets, real kills, real outages. Needs root.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod namespaces;
+mod process;
+mod relay;
+
+use namespaces::Network;
+use process::{Cluster, run_node};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+const TOKEN: Duration = Duration::from_millis(1000);
+
+/// Started by the other tests as a process of its own; does nothing when run as a test.
+#[test]
+fn node_process() {
+    if std::env::var_os("CPG_NODE").is_some() {
+        run_node();
+    }
+}
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A network, or `None` when this machine has no namespaces. In CI that is a failure.
+fn network(links: usize) -> Option<(MutexGuard<'static, ()>, Network)> {
+    let guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    match Network::create(3, links) {
+        Ok(network) => Some((guard, network)),
+        Err(reason) if std::env::var("CI").as_deref() == Ok("true") => {
+            panic!("network namespaces are needed in CI: {reason}")
+        }
+        Err(reason) => {
+            eprintln!("skipped: no network namespaces here: {reason}");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_killed_node_is_excluded_before_its_token_is_missed_and_may_return() {
+    let Some((_guard, network)) = network(1) else { return };
+    let mut cluster = Cluster::start(&network, TOKEN);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+    for victim in [2, 1] {
+        std::thread::sleep(Duration::from_millis(700));
+        let killed = cluster.kill(victim);
+        let rest: Vec<u32> = (1..=3).filter(|node| *node != victim).collect();
+        let view = cluster.expect_ring(&rest, Duration::from_secs(10));
+        let took = view.saturating_sub(killed);
+        println!("kill -9 of node {victim}: new view after {took:?}");
+        assert!(took < TOKEN * 12 / 10, "{took:?}");
+        cluster.start_node(&network, victim);
+        cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+    }
+    cluster.expect_traffic(Duration::from_secs(10));
+    cluster.assert_same_order();
+}
+
+#[test]
+fn a_partition_forms_two_rings_that_merge_when_it_ends() {
+    let Some((_guard, network)) = network(1) else { return };
+    let cluster = Cluster::start(&network, TOKEN);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+    std::thread::sleep(Duration::from_millis(700));
+    let cut = process::wall();
+    network.link(3, 0, false);
+    let view = cluster.expect_ring_of(&[1, 2], &[1, 2], Duration::from_secs(10));
+    let took = view.saturating_sub(cut);
+    println!("cable of node 3 out: new view after {took:?}");
+    assert!(took < TOKEN * 12 / 10, "{took:?}");
+    cluster.expect_ring_of(&[3], &[3], Duration::from_secs(10));
+    network.link(3, 0, true);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+    cluster.expect_traffic(Duration::from_secs(10));
+    cluster.assert_same_order();
+}
+
+#[test]
+fn a_one_way_path_does_not_make_the_ring_form_again_and_again() {
+    let Some((_guard, network)) = network(1) else { return };
+    let cluster = Cluster::start(&network, TOKEN);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+    network.drop_one_way(1, 3, true);
+    std::thread::sleep(Duration::from_secs(8));
+    let before = cluster.rings_formed();
+    std::thread::sleep(Duration::from_secs(6));
+    let formed = cluster.rings_formed() - before;
+    assert!(formed <= 3, "{formed} rings in six seconds of a lasting one-way path");
+    network.drop_one_way(1, 3, false);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(20));
+    cluster.assert_same_order();
+}
+
+#[test]
+fn the_second_link_takes_over_without_a_change_of_the_ring() {
+    let Some((_guard, network)) = network(2) else { return };
+    let cluster = Cluster::start(&network, TOKEN);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+    std::thread::sleep(Duration::from_secs(2));
+    let before = cluster.rings_formed();
+    network.link(2, 0, false);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(cluster.rings_formed(), before, "the ring changed");
+    cluster.expect_traffic(Duration::from_secs(10));
+    cluster.assert_same_order();
+}
+
+#[test]
+fn thirty_per_cent_loss_is_repaired() {
+    let Some((_guard, mut network)) = network(1) else { return };
+    let relay = relay::Relay::start(&mut network, 0.3);
+    let cluster = Cluster::start(&network, TOKEN);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(30));
+    let before = cluster.rings_formed();
+    std::thread::sleep(Duration::from_secs(8));
+    println!("rings formed in 8 s of 30 % loss: {}", cluster.rings_formed() - before);
+    cluster.expect_traffic(Duration::from_secs(20));
+    cluster.assert_same_order();
+    assert!(relay.dropped() > 100, "the relay dropped {} only", relay.dropped());
+}
