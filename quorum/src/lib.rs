@@ -67,12 +67,15 @@
 //! * `wait_for_all` is over when the votes reach the *highest* expected votes of any member.
 //! * `allow_downscale` really lowers quorum with orderly departures, not below the configured
 //!   expected votes, and only in a quorate partition; tracking never lowers what is configured.
+//! * With a node list and explicit `device.votes`, the device's votes are expected from the start
+//!   and not only once they have been seen.
 //! * Refused requests are checked again where they are ordered, and answered only then.
 //!
 //! A verdict carries no lease: a node that is paused goes on believing the last one until it runs
 //! again. Act on resources of others only after fencing them.
 
 pub mod id;
+pub mod memory;
 pub mod notice;
 pub mod options;
 pub mod store;

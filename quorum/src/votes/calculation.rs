@@ -7,9 +7,9 @@
 //! way each of them came (spec 71 §4, §6).
 
 use crate::id::{NodeId, RingId};
+use crate::memory::{LastQuorate, Memory};
 use crate::mutation::{self, Mutation};
 use crate::options::{Settings, TieBreaker};
-use crate::wire::{LastQuorate, Memory};
 
 /// More than half.
 #[must_use]

@@ -26,10 +26,11 @@ pub use synchronisation::{View, ViewError};
 pub use table::{NodeRecord, NodeState, NodeTable};
 
 use crate::id::{NodeId, RingId};
+use crate::memory::{LastQuorate, Memory};
 use crate::notice::Notice;
 use crate::options::{NodeVotes, Section, Settings};
 use crate::store::Persistent;
-use crate::wire::{LastQuorate, Memory, Message};
+use crate::wire::Message;
 use device_link::DeviceLink;
 use synchronisation::Synchronisation;
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::{Claim, NodeRecord, NodeState, Output, Refusal, Roll, Rules, Verdict, Votes, merge};
 use crate::id::{NodeId, RingId};
+use crate::memory::{LastQuorate, Memory};
 use crate::mutation::{self, Mutation};
 use crate::notice::Notice;
-use crate::wire::{DeviceFlags, LastQuorate, MAX_MEMBERS, Memory, Message, Report};
+use crate::wire::{DeviceFlags, MAX_MEMBERS, Message, Report};
 
 /// A view installed by messaging.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +81,14 @@ pub(super) struct Synchronisation {
     said_ready: bool,
     /// The device has not yet answered about this ring.
     awaits_device: bool,
+}
+
+impl Synchronisation {
+    /// Those whose votes count, with their votes.
+    fn voters(&self) -> Vec<(NodeId, u32)> {
+        let staying = self.reports.iter().filter(|(_, report)| !report.leaving);
+        staying.map(|(id, report)| (*id, report.votes)).collect()
+    }
 }
 
 impl Votes {
@@ -163,9 +172,10 @@ impl Votes {
         }
         sync.said_ready = true;
         let ring = sync.view.ring;
+        let members = sync.voters();
         let (verdict, mut memory) = self.foresee();
         if verdict.by_votes || verdict.quorate && self.settings.last_man_standing.is_some() {
-            memory.attempt(LastQuorate { ring: Some(ring), members: self.reported_votes() });
+            memory.attempt(LastQuorate { ring: Some(ring), members });
             self.memory = memory;
         }
         self.multicast(&Message::Ready { ring });
@@ -176,11 +186,6 @@ impl Votes {
         let reports = self.synchronisation.iter().flat_map(|sync| &sync.reports);
         let claims: Vec<_> = reports.filter_map(claim).collect();
         merge(&Rules::of(&self.settings), &claims, self.device.flags.casts)
-    }
-
-    fn reported_votes(&self) -> Vec<(NodeId, u32)> {
-        let reports = self.synchronisation.iter().flat_map(|sync| &sync.reports);
-        reports.filter(|(_, report)| !report.leaving).map(|(id, r)| (*id, r.votes)).collect()
     }
 
     /// A message delivered while a ring is synchronised.
@@ -235,9 +240,7 @@ impl Votes {
         let previous = std::mem::replace(&mut self.members, sync.view.members.clone());
         self.ring = Some(sync.view.ring);
         if verdict.quorate && self.settings.last_man_standing.is_some() {
-            let members = sync.reports.iter().filter(|(_, report)| !report.leaving);
-            let members = members.map(|(id, report)| (*id, report.votes)).collect();
-            memory.attempt(LastQuorate { ring: self.ring, members });
+            memory.attempt(LastQuorate { ring: self.ring, members: sync.voters() });
         }
         self.memory = memory;
         let lost = self.tell_members(&previous, &sync.together);

@@ -77,7 +77,7 @@ impl Devices {
                 }
                 _ => self.drive(n),
             }
-            if self.restless && rng.next_u32() % 40 == 0 {
+            if self.restless && rng.next_u32().is_multiple_of(40) {
                 let result = [Heuristics::Pass, Heuristics::Fail][rng.next_u32() as usize % 2];
                 self.devices[n - 1].set_heuristics(result);
             }
