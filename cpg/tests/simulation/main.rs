@@ -4,6 +4,7 @@
 //! minutes; `CPG_SIMULATION_SEED=17` replays one.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod exploration;
 mod load;
 #[cfg(feature = "mutations")]
 mod mutations;
