@@ -42,6 +42,9 @@ impl Executor {
             _ => None,
         };
         match end {
+            RunEnd::NotStarted(_) if running.fate == Fate::Cancelled => {
+                Ending::plain(Outcome::cancelled(OcfExit::Ok))
+            }
             RunEnd::NotStarted(error) => Ending::plain(Outcome::not_started(error)),
             RunEnd::Answered(answer) if running.means == Means::Fencer => {
                 let mut outcome = fence_outcome(action, answer);
@@ -49,6 +52,9 @@ impl Executor {
                     outcome.status = ExecStatus::Cancelled;
                 }
                 Ending::plain(outcome)
+            }
+            RunEnd::Answered(_) if running.fate == Fate::Cancelled => {
+                Ending::plain(Outcome::cancelled(OcfExit::Ok))
             }
             RunEnd::Answered(outcome) => Ending::plain(outcome),
             RunEnd::Process { standard, end, stdout, stderr } => {
@@ -83,11 +89,13 @@ impl Executor {
         if registration.active == Some(op) {
             registration.active = None;
         }
-        if ending.outcome.status == ExecStatus::Pending
-            && operation.request.action.asks_status()
-            && self.postponed(now, op, &mut ending)
-        {
-            return;
+        if ending.outcome.status == ExecStatus::Pending && operation.request.action.asks_status() {
+            if registration.gone {
+                // There is nothing left to look at again for.
+                ending = Ending::plain(Outcome::cancelled(operation.exit));
+            } else if self.postponed(now, op, &mut ending) {
+                return;
+            }
         }
         let operation = &mut self.operations[op];
         if ending.outcome.status != ExecStatus::Cancelled && ending.raw != operation.exit.code() {
@@ -104,6 +112,11 @@ impl Executor {
             operation.time_left = None;
             operation.clock.reset();
             let at = now.monotonic + operation.request.interval.duration();
+            // It may have failed before its first run.
+            let registration = &mut self.registrations[key];
+            if !registration.recurring.contains(&op) {
+                registration.recurring.push(op);
+            }
             self.timers.set(Owner::Operation(op), Some(at));
         } else {
             self.discard(op);
