@@ -108,10 +108,13 @@ impl Driver {
             }
             let now = self.now();
             for end in finished {
-                self.fencer.handle(now, match end {
-                    Finished::Run(run, report) => Input::AgentEnded { run, report },
-                    Finished::Metadata(agent, answer) => Input::MetadataRead { agent, answer },
-                });
+                self.fencer.handle(
+                    now,
+                    match end {
+                        Finished::Run(run, report) => Input::AgentEnded { run, report },
+                        Finished::Metadata(agent, answer) => Input::MetadataRead { agent, answer },
+                    },
+                );
             }
         }
     }

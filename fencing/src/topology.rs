@@ -133,10 +133,10 @@ impl Topology {
         self.entries.clear();
         let mut refused = Vec::new();
         for level in levels {
-            if let (Some(target), Some(slot)) = (&level.target, slot(level.index)) {
-                if let Some(at) = self.position(target) {
-                    self.entries[at].slots[slot].clear();
-                }
+            if let (Some(target), Some(slot)) = (&level.target, slot(level.index))
+                && let Some(at) = self.position(target)
+            {
+                self.entries[at].slots[slot].clear();
             }
             refused.extend(self.register(level).err());
         }

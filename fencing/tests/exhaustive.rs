@@ -15,9 +15,7 @@ use fencing::agent::{Action, Metadata};
 use fencing::clock::{Moment, Seconds};
 use fencing::device::DeviceDefinition;
 use fencing::executor::{AgentRun, CallId};
-use fencing::fencer::{
-    Configuration, FenceOrder, Fencer, Input, Notification, Output, Request,
-};
+use fencing::fencer::{Configuration, FenceOrder, Fencer, Input, Notification, Output, Request};
 use fencing::message::{Message, State as End};
 use fencing::name::{AgentName, DeviceId, NodeName};
 use fencing::outcome::Outcome;
@@ -155,10 +153,10 @@ impl World {
                 Output::Run(run) => {
                     self.runs.push((at, self.boots[at], Rc::new(run)));
                 }
-                Output::Notify(Notification::Fenced { result, state, .. }) => {
-                    if state == End::Done && !self.achieved(need) {
-                        return Err(format!("{} reports {result:?} with {:?}", NODES[at], self.said));
-                    }
+                Output::Notify(Notification::Fenced { result, state, .. })
+                    if state == End::Done && !self.achieved(need) =>
+                {
+                    return Err(format!("{} reports {result:?} with {:?}", NODES[at], self.said));
                 }
                 _ => {}
             }
@@ -293,7 +291,9 @@ fn bound(name: &str, default: u32) -> u32 {
 fn hold(need: Need, steps: u32) {
     let (misfortunes, steps) = (bound("FENCING_MISFORTUNES", 2), bound("FENCING_STEPS", steps));
     match explore(need, misfortunes, steps) {
-        Ok(states) => println!("{states} states within {steps} steps and {misfortunes} misfortunes"),
+        Ok(states) => {
+            println!("{states} states within {steps} steps and {misfortunes} misfortunes")
+        }
         Err(violation) => panic!("{violation}"),
     }
 }

@@ -183,7 +183,7 @@ pub fn normalised_xml(text: &str) -> Result<String, MetadataError> {
     let actions = root.children().find(|node| node.has_tag_name("actions"));
     if let Some(actions) = actions {
         let has_stop = actions.children().any(|node| node.attribute("name") == Some("stop"));
-        let last = actions.children().filter(roxmltree::Node::is_element).last();
+        let last = actions.last_element_child();
         if let (false, Some(last)) = (has_stop, last) {
             let at = last.range().end;
             let added = "\n\t<action name=\"stop\" timeout=\"20s\"/>\n\t<action name=\"start\" timeout=\"20s\"/>";

@@ -4,7 +4,9 @@ mod invocation;
 mod metadata;
 
 pub use invocation::{InvocationError, StdinScript, build_parameters};
-pub use metadata::{AgentAction, AgentParameter, Metadata, MetadataError, normalised_xml};
+pub use metadata::{
+    AgentAction, AgentParameter, MAX_METADATA, Metadata, MetadataError, normalised_xml,
+};
 
 use std::fmt;
 

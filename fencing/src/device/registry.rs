@@ -42,12 +42,12 @@ impl Registry {
         definition: DeviceDefinition,
         source: Source,
     ) -> (Registration, Vec<String>) {
-        if let Some(old) = self.devices.get_mut(&definition.id) {
-            if old.definition.is_duplicate_of(&definition) {
-                old.dirty = false;
-                set_source(old, source);
-                return (Registration::Unchanged, Vec::new());
-            }
+        if let Some(old) = self.devices.get_mut(&definition.id)
+            && old.definition.is_duplicate_of(&definition)
+        {
+            old.dirty = false;
+            set_source(old, source);
+            return (Registration::Unchanged, Vec::new());
         }
         let id = definition.id.clone();
         let (mut device, warnings) = Device::new(definition);

@@ -6,13 +6,13 @@ use log::Level;
 
 use crate::agent::Action;
 use crate::clock::Seconds;
-use crate::executor::queue::{Command, CommandId, Purpose};
+use crate::executor::queue::{Command, CommandId, NewCommand, Purpose};
 use crate::executor::search::Wanted;
 use crate::executor::{AgentReport, Effect, Executor, REMEMBERED_REQUESTS, SearchPurpose};
 use crate::fault::{Fault, planted};
 use crate::message::FenceRequest;
 use crate::name::{DeviceId, NodeName};
-use crate::outcome::Outcome;
+use crate::outcome::{ExecutionStatus, Outcome, exit};
 
 /// Number of one request under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,15 +47,23 @@ impl Executor {
     /// a message that the network doubled must not fence a node twice.
     pub(crate) fn start_job(&mut self, now: Duration, owner: NodeName, request: FenceRequest) {
         let key = (request.operation, request.attempt);
-        if self.handled.contains(&key) && !planted(Fault::DoubledRequestsRun) {
+        if !self.handled.insert(key) && !planted(Fault::DoubledRequestsRun) {
             return;
         }
-        self.handled.push_back(key);
-        if self.handled.len() > REMEMBERED_REQUESTS {
-            self.handled.pop_front();
+        self.handled_order.push_back(key);
+        if self.handled_order.len() > REMEMBERED_REQUESTS {
+            let oldest = self.handled_order.pop_front();
+            oldest.map(|oldest| self.handled.remove(&oldest));
         }
         let id = JobId(self.number());
         let job = Job { owner, candidates: Vec::new(), position: 0, request };
+        if job.request.incarnation != self.incarnation {
+            self.jobs.insert(id, job);
+            let reason = "The request was for an earlier fencer process of this node";
+            let outcome = Outcome::failed(ExecutionStatus::NotConnected, exit::ERROR, reason);
+            self.end_job(id, outcome, false);
+            return;
+        }
         let (action, target) = (job.request.action, job.request.target.clone());
         match job.request.device.clone() {
             Some(device) if self.registry.get(&device).is_none() => {
@@ -101,7 +109,10 @@ impl Executor {
         let FenceRequest { action, timeout, delay, .. } = job.request;
         let target = Some(job.request.target.clone());
         let timeout = timeout.max(Seconds(1));
-        self.enqueue(now, &device, action, target, timeout, Some(delay), Purpose::Job(id));
+        let (delay, purpose) = (Some(delay), Purpose::Job(id));
+        let device_id = device.clone();
+        let new = NewCommand { device: device_id, action, target, timeout, delay, purpose };
+        self.enqueue(now, new);
         self.start_ready(now, &device);
     }
 

@@ -106,6 +106,7 @@ pub(crate) enum ExecutorTimer {
 #[derive(Debug, Clone)]
 pub struct Executor {
     local: NodeName,
+    incarnation: u64,
     /// Known devices.
     pub registry: Registry,
     /// Watchdog fencing as this fencer knows it.
@@ -115,7 +116,8 @@ pub struct Executor {
     searches: BTreeMap<SearchId, Search>,
     awaiting_metadata: BTreeSet<(DeviceId, SearchId)>,
     jobs: BTreeMap<JobId, Job>,
-    handled: VecDeque<(OperationId, u32)>,
+    handled: BTreeSet<(OperationId, u32)>,
+    handled_order: VecDeque<(OperationId, u32)>,
     runs: BTreeMap<RunId, CommandId>,
     metadata: BTreeMap<AgentName, Arc<Metadata>>,
     asked: BTreeSet<AgentName>,
@@ -128,8 +130,10 @@ pub struct Executor {
 impl Executor {
     /// An executor without devices; `seed` drives the random part of delays.
     pub fn new(local: NodeName, seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
         Self {
             local,
+            incarnation: rng.u64(..),
             registry: Registry::default(),
             watchdog: WatchdogPolicy::default(),
             commands: BTreeMap::new(),
@@ -137,15 +141,21 @@ impl Executor {
             searches: BTreeMap::new(),
             awaiting_metadata: BTreeSet::new(),
             jobs: BTreeMap::new(),
-            handled: VecDeque::new(),
+            handled: BTreeSet::new(),
+            handled_order: VecDeque::new(),
             runs: BTreeMap::new(),
             metadata: BTreeMap::new(),
             asked: BTreeSet::new(),
             timers: Timers::default(),
             next_number: 1,
-            rng: fastrand::Rng::with_seed(seed),
+            rng,
             effects: VecDeque::new(),
         }
+    }
+
+    /// Number of this fencer process, drawn from its seed.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     pub(crate) fn poll(&mut self) -> Option<Effect> {

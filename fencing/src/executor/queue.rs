@@ -32,6 +32,17 @@ pub(super) struct Command {
     stage: Stage,
 }
 
+/// A command to be queued.
+pub(super) struct NewCommand {
+    pub device: DeviceId,
+    pub action: Action,
+    pub target: Option<NodeName>,
+    pub timeout: Seconds,
+    /// Delay of the request in seconds, negative for none at all; counts for fencing actions only.
+    pub delay: Option<i32>,
+    pub purpose: Purpose,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Purpose {
     Searches(Vec<SearchId>),
@@ -62,23 +73,14 @@ impl From<Outcome> for AgentReport {
 }
 
 impl Executor {
-    /// Queues a command; `delay` is the delay of the request, negative for none at all, and only
-    /// counts for fencing actions.
-    pub(super) fn enqueue(
-        &mut self,
-        now: Duration,
-        device: &DeviceId,
-        action: Action,
-        target: Option<NodeName>,
-        timeout: Seconds,
-        delay: Option<i32>,
-        purpose: Purpose,
-    ) -> CommandId {
+    /// Queues a command.
+    pub(super) fn enqueue(&mut self, now: Duration, new: NewCommand) -> CommandId {
+        let NewCommand { device, action, target, timeout, delay, purpose } = new;
         let id = CommandId(self.number());
         let full = self.commands.len() >= MAX_COMMANDS;
         let wait = match delay {
             Some(requested) if action.is_fencing() && !full => {
-                self.choose_delay(device, action, target.as_ref(), timeout, requested)
+                self.choose_delay(&device, action, target.as_ref(), timeout, requested)
             }
             _ => Seconds::ZERO,
         };
@@ -88,7 +90,7 @@ impl Executor {
         }
         let command = Command { device: device.clone(), action, target, timeout, purpose, stage };
         self.commands.insert(id, command);
-        self.queues.entry(device.clone()).or_default().insert(id);
+        self.queues.entry(device).or_default().insert(id);
         if full {
             let reason = format!("More than {MAX_COMMANDS} fencing commands are waiting");
             let outcome = Outcome::failed(ExecutionStatus::Error, exit::ERROR, reason);
@@ -170,10 +172,10 @@ impl Executor {
         let started = |id: &&CommandId| {
             command(id).is_some_and(|command| matches!(command.stage, Stage::Started(_)))
         };
-        if let ActionLimit::AtMost(limit) = device.options.action_limit {
-            if queue.iter().filter(started).count() >= limit.get() as usize {
-                return None;
-            }
+        if let ActionLimit::AtMost(limit) = device.options.action_limit
+            && queue.iter().filter(started).count() >= limit.get() as usize
+        {
+            return None;
         }
         let waiting =
             |id: &&CommandId| command(id).is_some_and(|command| command.stage == Stage::Waiting);
@@ -378,7 +380,10 @@ impl Executor {
         target: Option<NodeName>,
         timeout: Seconds,
     ) {
-        self.enqueue(now, device, action, target, timeout, None, Purpose::Call(call));
+        let purpose = Purpose::Call(call);
+        let device_id = device.clone();
+        let new = NewCommand { device: device_id, action, target, timeout, delay: None, purpose };
+        self.enqueue(now, new);
         self.start_ready(now, device);
     }
 

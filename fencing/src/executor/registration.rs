@@ -152,10 +152,10 @@ impl Executor {
     fn metadata_failed(&mut self, now: Duration, agent: &AgentName, ids: &[DeviceId], error: &str) {
         let mut pause = FIRST_PAUSE;
         for id in ids {
-            if let Some(device) = self.registry.get_mut(id) {
-                if let AgentKnowledge::Failed { pause: last } = device.knowledge {
-                    pause = pause.max(if last < LONGEST_PAUSE { last * 2 } else { last });
-                }
+            if let Some(device) = self.registry.get_mut(id)
+                && let AgentKnowledge::Failed { pause: last } = device.knowledge
+            {
+                pause = pause.max(if last < LONGEST_PAUSE { last * 2 } else { last });
             }
         }
         for id in ids {

@@ -9,8 +9,8 @@ use crate::agent::Action;
 use crate::clock::Seconds;
 use crate::device::{AgentKnowledge, Device, HostCheck, LIST_LIFETIME};
 use crate::executor::job::JobId;
-use crate::executor::queue::Purpose;
-use crate::executor::{CallId, Effect, Executor};
+use crate::executor::queue::{NewCommand, Purpose};
+use crate::executor::{CallId, Effect, Executor, MAX_COMMANDS};
 use crate::name::{DeviceId, NodeName, OperationId};
 use crate::outcome::{ExecutionStatus, Outcome};
 use crate::targets;
@@ -74,6 +74,10 @@ impl Executor {
     /// Starts a search over all devices in ascending order of their ids; the answer comes once
     /// each has answered.
     pub(crate) fn search(&mut self, now: Duration, wanted: Wanted, purpose: SearchPurpose) {
+        if self.searches.len() >= MAX_COMMANDS {
+            self.log(Level::Error, format!("More than {MAX_COMMANDS} device queries are pending"));
+            return self.searched(now, purpose, Vec::new());
+        }
         let id = SearchId(self.number());
         let devices: Vec<DeviceId> =
             self.registry.iter().map(|device| device.id().clone()).collect();
@@ -171,7 +175,9 @@ impl Executor {
             self.log(Level::Info, format!("{device}: pcmk_{action}_timeout ({own}) is longer than the time of the request ({timeout})"));
         }
         let purpose = Purpose::Searches(vec![id]);
-        self.enqueue(now, device, action, target, timeout, None, purpose);
+        let device_id = device.clone();
+        let new = NewCommand { device: device_id, action, target, timeout, delay: None, purpose };
+        self.enqueue(now, new);
         self.start_ready(now, device);
     }
 
@@ -273,11 +279,13 @@ impl Executor {
         let Some(search) = self.searches.remove(&id) else {
             return;
         };
-        match search.purpose {
-            SearchPurpose::Job(job) => self.job_devices(now, job, search.eligible),
-            purpose => {
-                self.effects.push_back(Effect::Searched { purpose, devices: search.eligible });
-            }
+        self.searched(now, search.purpose, search.eligible);
+    }
+
+    fn searched(&mut self, now: Duration, purpose: SearchPurpose, devices: Vec<DeviceId>) {
+        match purpose {
+            SearchPurpose::Job(job) => self.job_devices(now, job, devices),
+            purpose => self.effects.push_back(Effect::Searched { purpose, devices }),
         }
     }
 }

@@ -6,7 +6,9 @@ use crate::agent::Action;
 use crate::clock::{Moment, Seconds};
 use crate::device::{DeviceDefinition, Source};
 use crate::executor::{AgentReport, CallId, SearchPurpose, Wanted};
-use crate::fencer::{FenceOrder, Fencer, MAX_OWNED, Notification, Request, Response, Timer};
+use crate::fencer::{
+    FenceOrder, Fencer, MAX_CALLS, MAX_OWNED, Notification, Output, Request, Response, Timer,
+};
 use crate::history::Record;
 use crate::message::{Message, OperationResult, Query, Relay, State};
 use crate::name::{DeviceId, NodeName, OperationId};
@@ -22,6 +24,12 @@ impl Fencer {
         privileged: bool,
         request: Request,
     ) {
+        if self.calls.len() >= MAX_CALLS {
+            let reason = format!("More than {MAX_CALLS} requests wait for an answer");
+            let outcome = Outcome::failed(ExecutionStatus::Error, exit::ERROR, reason);
+            self.outputs.push_back(Output::Reply { call, response: Response::Ended(outcome) });
+            return;
+        }
         self.calls.insert(call);
         let client = crate::outcome::bounded(client.replace(char::is_control, "?"), 200);
         match request {
@@ -142,6 +150,7 @@ impl Fencer {
     }
 
     fn fence_order(&mut self, now: Moment, call: CallId, client: String, mut order: FenceOrder) {
+        order.timeout = order.timeout.max(Seconds(1));
         if order.target_is_id {
             self.resolve_id(&mut order);
         }

@@ -25,6 +25,9 @@ use crate::topology::{NodeAttributes, Topology};
 /// Most operations one fencer owns at a time; further requests fail at once.
 pub const MAX_OWNED: usize = 1000;
 
+/// Most requests of clients that wait for an answer; further ones fail at once.
+pub const MAX_CALLS: usize = 4096;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     /// Answers to the query.
@@ -41,7 +44,7 @@ enum Timer {
 ///
 /// After any [`Fencer::handle`], drain [`Fencer::poll_output`], then wait until
 /// [`Fencer::poll_timeout`] or the next input. Spurious calls are harmless; inputs may be batched
-/// before a drain. Queues are bounded: by [`MAX_OWNED`] operations, by
+/// before a drain. Queues are bounded: by [`MAX_CALLS`] requests and [`MAX_OWNED`] operations, by
 /// [`MAX_COMMANDS`](crate::executor::MAX_COMMANDS) agent runs (further ones fail at once) and by
 /// [`MAX_RECORDS`](crate::history::MAX_RECORDS) history records (old ones are dropped).
 #[derive(Debug, Clone)]
@@ -211,7 +214,8 @@ impl Fencer {
                         .filter_map(|id| self.executor.registry.get(id))
                         .map(|device| device.offer(action, Some(&target), &self.local, allow_self))
                         .collect();
-                    let reply = QueryReply { operation, offers };
+                    let incarnation = self.executor.incarnation();
+                    let reply = QueryReply { operation, incarnation, offers };
                     self.send(&owner, Message::QueryReply(reply));
                 }
             },

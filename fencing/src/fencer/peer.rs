@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use log::Level;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, Seconds};
 use crate::executor::{JobReport, SearchPurpose, Wanted};
 use crate::fault::{Fault, planted};
 use crate::fencer::{FenceOrder, Fencer, MAX_OWNED, Notification, Timer, client};
-use crate::history::Record;
+use crate::history::{MAX_RECORDS, Record};
 use crate::message::{
     FenceReply, HistoryEntry, Message, OperationResult, Query, QueryReply, Relay, State,
 };
@@ -76,7 +76,7 @@ impl Fencer {
 
     pub(super) fn peer_query_reply(&mut self, now: Moment, from: &NodeName, reply: QueryReply) {
         self.conducted(now, reply.operation, |conduct, view| {
-            match conduct.replied(view, from.clone(), reply.offers) {
+            match conduct.replied(view, from.clone(), reply) {
                 true => conduct.next(view),
                 false => Next::Wait,
             }
@@ -135,13 +135,14 @@ impl Fencer {
         let known = |record: &Record| {
             record.relayed_for.as_ref().is_some_and(|(_, stand_in)| *stand_in == relay.stand_in)
         };
-        if self.history.iter().any(known) || self.conducts.len() >= MAX_OWNED {
+        let full = self.conducts.len() >= MAX_OWNED || self.history.len() > MAX_RECORDS;
+        if full || self.history.iter().any(known) {
             return;
         }
         let order = FenceOrder {
             delay: relay.delay,
             allow_self: relay.allow_self,
-            ..FenceOrder::new(relay.target, relay.action, relay.base)
+            ..FenceOrder::new(relay.target, relay.action, relay.base.max(Seconds(1)))
         };
         let task = client::order_task(self.own_client.clone(), &order);
         self.own(now, task, relay.allow_self, None, Some((from.clone(), relay.stand_in)));

@@ -74,6 +74,8 @@ pub struct Query {
 pub struct QueryReply {
     /// The operation.
     pub operation: OperationId,
+    /// Number of the fencer process that answers, to be given back with requests to it.
+    pub incarnation: u64,
     /// Eligible devices.
     pub offers: Vec<Offer>,
 }
@@ -120,6 +122,9 @@ pub struct FenceRequest {
     /// Number of the request within the operation. The reply repeats it, so that a late or doubled
     /// reply is never taken for the answer to another request.
     pub attempt: u32,
+    /// Fencer process whose offer this takes. Any other process of that node refuses, so that a
+    /// message that arrives twice, once before and once after a restart, runs no agent twice.
+    pub incarnation: u64,
     /// Whom to fence.
     pub target: NodeName,
     /// How.

@@ -76,6 +76,7 @@ impl Message {
             Self::QueryReply(reply) => {
                 out.u8(2);
                 out.id(reply.operation);
+                out.u64(reply.incarnation);
                 let offers = &reply.offers[..reply.offers.len().min(MAX_OFFERS)];
                 out.u16(offers.len() as u16);
                 offers.iter().for_each(|offer| out.offer(offer));
@@ -159,6 +160,10 @@ impl Writer {
         self.bytes.extend(value.to_be_bytes());
     }
 
+    fn u64(&mut self, value: u64) {
+        self.bytes.extend(value.to_be_bytes());
+    }
+
     fn flag(&mut self, value: bool) {
         self.u8(u8::from(value));
     }
@@ -226,6 +231,7 @@ impl Writer {
         self.u8(3);
         self.id(request.operation);
         self.u32(request.attempt);
+        self.u64(request.incarnation);
         self.text(request.target.as_str(), MAX_CLIENT);
         self.u8(request.action as u8);
         self.text(&request.client, MAX_CLIENT);
@@ -257,7 +263,7 @@ impl Writer {
         self.maybe_text(entry.delegate.as_ref().map(NodeName::as_str), MAX_CLIENT);
         self.text(&entry.client, MAX_CLIENT);
         self.u8(entry.state as u8);
-        self.bytes.extend(entry.completed.as_secs().to_be_bytes());
+        self.u64(entry.completed.as_secs());
         self.u32(entry.completed.subsec_nanos());
         self.flag(entry.outcome.is_some());
         entry.outcome.iter().for_each(|outcome| self.outcome(outcome));
@@ -299,6 +305,10 @@ impl<'a> Reader<'a> {
 
     fn u32(&mut self, what: &'static str) -> Read<u32> {
         Ok(u32::from_be_bytes(self.array(what)?))
+    }
+
+    fn u64(&mut self, what: &'static str) -> Read<u64> {
+        Ok(u64::from_be_bytes(self.array(what)?))
     }
 
     fn seconds(&mut self, what: &'static str) -> Read<Seconds> {
@@ -417,7 +427,7 @@ impl<'a> Reader<'a> {
                 State::from_number(number).ok_or_else(|| self.value("state", number))?
             },
             completed: {
-                let seconds = u64::from_be_bytes(self.array("a time")?);
+                let seconds = self.u64("a time")?;
                 let nanos = self.u32("nanoseconds")?;
                 if nanos >= 1_000_000_000 {
                     return Err(self.value("number of nanoseconds below a second", nanos));
@@ -441,11 +451,13 @@ impl<'a> Reader<'a> {
             }),
             2 => Message::QueryReply(QueryReply {
                 operation: self.id()?,
+                incarnation: self.u64("an incarnation")?,
                 offers: self.list("the devices", MAX_OFFERS, Self::offer)?,
             }),
             3 => Message::Fence(FenceRequest {
                 operation: self.id()?,
                 attempt: self.u32("an attempt")?,
+                incarnation: self.u64("an incarnation")?,
                 target: self.node()?,
                 action: self.action()?,
                 client: self.client()?,
@@ -585,13 +597,18 @@ mod tests {
                 })
             ),
             (id(), prop::collection::vec(offer(), 0..4)).prop_map(|(operation, offers)| {
-                Message::QueryReply(QueryReply { operation, offers })
+                Message::QueryReply(QueryReply {
+                    operation,
+                    incarnation: offers.len() as u64,
+                    offers,
+                })
             }),
             (id(), any::<u32>(), node(), action(), any::<i32>(), prop::option::of(device()))
                 .prop_map(|(operation, attempt, target, action, delay, device)| Message::Fence(
                     FenceRequest {
                         operation,
                         attempt,
+                        incarnation: u64::from(attempt) << 20,
                         originator: target.clone(),
                         target,
                         action,

@@ -1,7 +1,7 @@
 //! Which peer runs the current device (spec 81 §7.5, §7.6).
 
 use crate::agent::Action;
-use crate::message::Offer;
+use crate::message::{Offer, QueryReply};
 use crate::name::{DeviceId, NodeName};
 use crate::operation::{Conduct, Peer, Phase, Route, View};
 
@@ -18,13 +18,13 @@ pub(super) enum Choice {
 
 impl Conduct {
     /// Takes the answer of a fencer to the query, once. Returns whether to go on now.
-    pub fn replied(&mut self, view: View<'_>, from: NodeName, offers: Vec<Offer>) -> bool {
+    pub fn replied(&mut self, view: View<'_>, from: NodeName, reply: QueryReply) -> bool {
         if !self.replied.insert(from.clone()) {
             return false;
         }
-        let has_offers = !offers.is_empty();
+        let has_offers = !reply.offers.is_empty();
         if has_offers {
-            self.add_peer(from.clone(), offers);
+            self.add_peer(from.clone(), reply);
         }
         if self.current.is_some() || self.watchdog_waiting {
             return false;
@@ -47,7 +47,8 @@ impl Conduct {
     }
 
     /// More devices first; among equal numbers the newer reply.
-    fn add_peer(&mut self, node: NodeName, offers: Vec<Offer>) {
+    fn add_peer(&mut self, node: NodeName, reply: QueryReply) {
+        let QueryReply { incarnation, offers, .. } = reply;
         if self.action == Action::On {
             for offer in offers.iter().filter(|offer| offer.requested.required) {
                 if !self.required.contains(&offer.device) {
@@ -56,7 +57,7 @@ impl Conduct {
             }
         }
         let offers = offers.into_iter().map(|offer| (offer.device.clone(), offer)).collect();
-        let peer = Peer { node, offers, tried: false, executed: Default::default() };
+        let peer = Peer { node, incarnation, offers, tried: false, executed: Default::default() };
         let at = self.peers.partition_point(|other| other.offers.len() > peer.offers.len());
         self.peers.insert(at, peer);
     }
@@ -109,10 +110,10 @@ impl Conduct {
         if let Some(at) = find(false, false) {
             return Choice::Peer(at);
         }
-        if self.phase() != Phase::On {
-            if let Some(at) = find(false, true) {
-                return Choice::Peer(at);
-            }
+        if self.phase() != Phase::On
+            && let Some(at) = find(false, true)
+        {
+            return Choice::Peer(at);
         }
         Choice::Nobody
     }

@@ -50,6 +50,7 @@ pub enum Phase {
 #[derive(Debug, Clone)]
 struct Peer {
     node: NodeName,
+    incarnation: u64,
     offers: BTreeMap<DeviceId, Offer>,
     tried: bool,
     executed: BTreeSet<(DeviceId, Phase)>,

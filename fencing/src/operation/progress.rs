@@ -119,7 +119,7 @@ impl Conduct {
             self.say(Level::Info, text);
         }
         let peer = &self.peers[at];
-        let node = peer.node.clone();
+        let (node, incarnation) = (peer.node.clone(), peer.incarnation);
         let timer = self.request_time(view, peer, device.as_ref());
         let timeout = match &device {
             Some(device) => self.device_time(view, peer, device, false),
@@ -139,6 +139,7 @@ impl Conduct {
         let request = FenceRequest {
             operation: self.operation,
             attempt: self.attempts,
+            incarnation,
             target: self.target.clone(),
             action,
             client: self.client.clone(),
@@ -187,8 +188,8 @@ impl Conduct {
         match &self.route {
             Route::Any => true,
             Route::Levels(route) => {
-                route.position + 1 >= route.devices.len()
-                    && !(self.action == Action::On && !self.required.is_empty())
+                let last = route.position + 1 >= route.devices.len();
+                last && (self.action != Action::On || self.required.is_empty())
             }
         }
     }

@@ -76,9 +76,8 @@ impl ProcessDriver {
         });
         let prepared = prepared.and_then(|(parameters, revealed)| {
             let redactor = redactor(&parameters, &revealed);
-            let script = StdinScript::new(&parameters).map_err(|error| {
-                Outcome::invalid(exit::INVALID_PARAMETER, error.to_string())
-            })?;
+            let script = StdinScript::new(&parameters)
+                .map_err(|error| Outcome::invalid(exit::INVALID_PARAMETER, error.to_string()))?;
             Ok((script, redactor))
         });
         let timeout = run.timeout.duration();
@@ -219,10 +218,9 @@ impl Drop for ProcessDriver {
 fn report(pid: u32, ended: Ended, redactor: &Redactor, timeout: Duration) -> AgentReport {
     let Ended { status, timed_out, stdout, stderr } = ended;
     let outcome = match (status.code(), status.signal()) {
-        (Some(code), _) => Outcome {
-            output: bounded(redactor.apply(stdout), MAX_OUTPUT),
-            ..Outcome::exited(code)
-        },
+        (Some(code), _) => {
+            Outcome { output: bounded(redactor.apply(stdout), MAX_OUTPUT), ..Outcome::exited(code) }
+        }
         (None, _) if timed_out => {
             let limit = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             Outcome::timeout(format!("Fence agent did not complete within {}", readable(limit)))

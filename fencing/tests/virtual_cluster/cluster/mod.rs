@@ -1,6 +1,5 @@
 //! A virtual cluster: fencers on a virtual clock and network, with virtual agents. Everything that
 //! happens follows from the seed.
-#![allow(missing_docs, reason = "shared by several test programs, none of which uses all of it")]
 
 pub mod agents;
 pub mod evidence;
@@ -22,7 +21,8 @@ pub fn node(name: &str) -> NodeName {
 }
 
 /// What the network does to a message: one delay for each copy that arrives.
-pub type Network = Box<dyn FnMut(&mut fastrand::Rng, &NodeName, &NodeName, &Message) -> Vec<Duration>>;
+pub type Network =
+    Box<dyn FnMut(&mut fastrand::Rng, &NodeName, &NodeName, &Message) -> Vec<Duration>>;
 
 /// How an agent run ends, and after what time.
 pub type Agents = Box<dyn FnMut(&mut fastrand::Rng, &AgentRun) -> (Duration, AgentReport)>;
@@ -39,8 +39,8 @@ pub enum Seen {
     Log { node: NodeName, text: String },
     Sent { node: NodeName, message: Message },
     Started { node: NodeName, run: AgentRun },
-    Ended { node: NodeName, run: AgentRun, report: AgentReport },
-    Replied { node: NodeName, call: CallId, response: Response },
+    Ended { run: AgentRun, report: AgentReport },
+    Replied { call: CallId, response: Response },
     Notified { node: NodeName, notification: Notification },
     SelfFenced { node: NodeName },
 }
@@ -163,7 +163,7 @@ impl World {
                 self.at(Duration::ZERO, Event::Metadata { node: name.clone(), boot, agent });
             }
             Output::Reply { call, response } => {
-                self.see(Seen::Replied { node: name.clone(), call, response });
+                self.see(Seen::Replied { call, response });
             }
             Output::Notify(notification) => {
                 self.see(Seen::Notified { node: name.clone(), notification });
@@ -240,7 +240,7 @@ impl World {
             }
             Event::AgentEnds { node, boot, run, report } => {
                 let (number, ended) = (run.run, report.clone());
-                self.see(Seen::Ended { node: node.clone(), run, report: ended });
+                self.see(Seen::Ended { run, report: ended });
                 if self.nodes[&node].boot == boot {
                     self.input(&node, Input::AgentEnded { run: number, report });
                 }

@@ -1,8 +1,7 @@
 //! A node is reported fenced only when an agent or the watchdog time says so: held in random runs
 //! under lost, late, doubled and reordered messages, crashes, cuts and false memberships.
 
-mod cluster;
-mod simulation;
+use crate::simulation;
 
 /// `FENCING_SEED` replays one seed; `FENCING_SEEDS` sets how many are played.
 #[test]

@@ -68,7 +68,9 @@ impl Evidence {
             Seen::Sent { message: Message::Fence(request), .. } => self.request(request),
             Seen::Log { node, text } => {
                 let own = format!("Requesting that {node} perform ");
-                if let Some((_, rest)) = text.split_once(" targeting ").filter(|_| text.starts_with(&own)) {
+                if let Some((_, rest)) =
+                    text.split_once(" targeting ").filter(|_| text.starts_with(&own))
+                {
                     let target = rest.split(' ').next().unwrap_or_default();
                     self.to_self.insert(super::node(target));
                 }
@@ -83,16 +85,15 @@ impl Evidence {
                     target: get("nodename"),
                 });
             }
-            Seen::Notified { node, notification: Notification::Fenced { result, state, .. } } => {
-                if *state == State::Done && result.action.is_fencing() {
-                    let holds = self.holds(rules, at, result.operation, &result.target, result.action);
-                    if !holds {
-                        return Err(format!(
-                            "{node} reports {} fenced ({}) by operation {:?} without evidence: {:#?}",
-                            result.target, result.action, result.operation, self.successes
-                        ));
-                    }
-                }
+            Seen::Notified { node, notification: Notification::Fenced { result, state, .. } }
+                if *state == State::Done
+                    && result.action.is_fencing()
+                    && !self.holds(rules, at, result.operation, &result.target, result.action) =>
+            {
+                return Err(format!(
+                    "{node} reports {} fenced ({}) by operation {:?} without evidence: {:#?}",
+                    result.target, result.action, result.operation, self.successes
+                ));
             }
             _ => {}
         }
@@ -115,7 +116,8 @@ impl Evidence {
             return Ok(());
         }
         let target = super::node(run.parameters.get("nodename").unwrap_or_default());
-        let count = self.runs.entry((node.clone(), run.device.to_string(), target.clone())).or_default();
+        let count =
+            self.runs.entry((node.clone(), run.device.to_string(), target.clone())).or_default();
         *count += 1;
         let asked = self.requests.get(&target).map_or(0, BTreeSet::len);
         // Requests of a fencer to itself do not show on the network, so targets of which there may

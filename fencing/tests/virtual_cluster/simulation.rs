@@ -1,5 +1,4 @@
 //! One random run of a small cluster with everything that can go wrong, by its seed.
-#![allow(missing_docs, reason = "shared by several test programs, none of which uses all of it")]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,7 +263,7 @@ fn transmit(
     from: &NodeName,
     to: &NodeName,
 ) -> Vec<Duration> {
-    let mut delay = |rng: &mut fastrand::Rng| {
+    let delay = |rng: &mut fastrand::Rng| {
         Duration::from_micros(rng.u64(0..=weather.longest_delay_ms * 1000))
     };
     if weather.cut.contains(&(from.clone(), to.clone())) || rng.u32(0..100) < weather.loss {
@@ -280,6 +279,6 @@ fn transmit(
 /// Plays a seed; a violation tells how to see it again.
 pub fn play(seed: u64) -> Result<(), String> {
     Run::new(seed).play().map_err(|error| {
-        format!("seed {seed}: {error}\nreplay: FENCING_SEED={seed} cargo test -p fencing --test invariant")
+        format!("seed {seed}: {error}\nreplay: FENCING_SEED={seed} cargo test -p fencing --test virtual_cluster invariant")
     })
 }

@@ -1,5 +1,4 @@
 //! A fencer that stands alone, with real agents of a directory.
-#![allow(missing_docs, reason = "shared by several test programs, none of which uses all of it")]
 
 use std::path::Path;
 use std::sync::Once;

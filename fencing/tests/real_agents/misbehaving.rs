@@ -1,13 +1,12 @@
 //! Real agents as real processes: our own, and ones that misbehave in every way we could think of.
 
-mod lone;
-
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::lone::{Lone, SECRET};
 use fencing::agent::Action;
 use fencing::clock::Seconds;
 use fencing::fencer::{FenceOrder, Request};
@@ -15,7 +14,6 @@ use fencing::name::NodeName;
 use fencing::outcome::{ExecutionStatus, FencingError};
 use fencing::process::installed_agents;
 use fencing::secret::Parameters;
-use lone::{Lone, SECRET};
 
 fn own_agents() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/agents"))
@@ -46,7 +44,10 @@ fn write(path: &Path, text: &str) {
 }
 
 fn hosts() -> Parameters {
-    Parameters::new().with("pcmk_host_list", "n1").with("passwd", SECRET).with("pcmk_off_retries", "1")
+    Parameters::new()
+        .with("pcmk_host_list", "n1")
+        .with("passwd", SECRET)
+        .with("pcmk_off_retries", "1")
 }
 
 /// Fences n1 with an agent of this body.
@@ -121,7 +122,10 @@ fn a_flood_of_output_is_bounded() {
 fn whatever_is_not_exit_0_is_not_success() {
     let (outcome, _) = off("kill -SEGV $$", 20);
     assert_eq!(outcome.status, ExecutionStatus::Error);
-    assert_eq!(outcome.reason.as_deref(), Some("Fence agent interrupted by Segmentation fault signal"));
+    assert_eq!(
+        outcome.reason.as_deref(),
+        Some("Fence agent interrupted by Segmentation fault signal")
+    );
     for (body, exit) in [("exit 1", 1), ("exit 255", 255), ("printf '\\377\\376' >&2; exit 3", 3)] {
         let (outcome, _) = off(body, 20);
         assert_eq!((outcome.status, outcome.exit), (ExecutionStatus::Done, exit), "{body}");
@@ -145,7 +149,10 @@ fn a_try_that_fails_is_followed_by_another_after_a_second() {
 fn agents_that_cannot_be_run_or_tell_nothing_about_themselves() {
     let directory = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| write(&directory.path().join(name), text);
-    put("fence_broken", "#!/bin/sh\nread -r action\n[ \"$action\" = action=metadata ] && echo '<resource-agent>'\nexit 0\n");
+    put(
+        "fence_broken",
+        "#!/bin/sh\nread -r action\n[ \"$action\" = action=metadata ] && echo '<resource-agent>'\nexit 0\n",
+    );
     put("fence_nonsense", "this is no program\n");
     put("fence_interpreter", "#!/nonexistent/sh\n");
     put("fence_locked", "#!/bin/sh\nexit 0\n");
@@ -228,9 +235,8 @@ fn parallel_runs_stay_within_the_limit_of_the_device() {
     agent(directory.path(), "fence_test", &body);
     let mut lone = Lone::new(directory.path());
     let names: Vec<String> = (0..6).map(|number| format!("n{number}")).collect();
-    let parameters = Parameters::new()
-        .with("pcmk_host_list", names.join(" "))
-        .with("pcmk_action_limit", "2");
+    let parameters =
+        Parameters::new().with("pcmk_host_list", names.join(" ")).with("pcmk_action_limit", "2");
     lone.device("d", "fence_test", parameters);
     let calls: Vec<_> = names
         .iter()

@@ -1,4 +1,4 @@
-//! Runs the script tests in `tests/scripts`: one story per section, commands and what must follow.
+//! Runs the script tests in `tests/virtual_cluster/stories`: one story per section, commands and what must follow.
 //!
 //! A section begins with `== NAME`. Commands and expectations are one per line; `#` begins a
 //! comment. The test agents are those of `cluster::agents`.
@@ -25,12 +25,10 @@
 //! | `elapsed N` | whole seconds that the last request took |
 //! | `fenced NODE` | the node took itself down |
 
-mod cluster;
-
 use std::path::Path;
 use std::time::Duration;
 
-use cluster::{Seen, World, node};
+use crate::cluster::{Seen, World, node};
 use fencing::agent::Action;
 use fencing::clock::Seconds;
 use fencing::device::DeviceDefinition;
@@ -204,7 +202,12 @@ impl Story {
                 let first = self.first.clone();
                 for name in self.world.alive().into_iter().filter(|name| *name != first) {
                     let call = CallId { client: 3, call: 0 };
-                    self.world.request(&name, call, "setup.1", Request::RegisterLevel(level.clone()));
+                    self.world.request(
+                        &name,
+                        call,
+                        "setup.1",
+                        Request::RegisterLevel(level.clone()),
+                    );
                 }
             }
             "unlevel" => {
@@ -416,7 +419,7 @@ macro_rules! scripts {
     ($($name:ident: $sections:literal),* $(,)?) => {$(
         #[test]
         fn $name() {
-            let path = format!("{}/tests/scripts/{}.txt", env!("CARGO_MANIFEST_DIR"), stringify!($name));
+            let path = format!("{}/tests/virtual_cluster/stories/{}.txt", env!("CARGO_MANIFEST_DIR"), stringify!($name));
             assert_eq!(run_file(Path::new(&path)), $sections, "sections of {path}");
         }
     )*};

@@ -1,16 +1,14 @@
 //! The fence agents of Debian's package `fence-agents`, as `install-agents.sh` installs them: the
 //! metadata of all, and the whole life of the one that needs no hardware.
 
-mod lone;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::lone::{Lone, SECRET};
 use fencing::agent::{Action, Metadata};
 use fencing::process::{AGENT_DIRECTORY, Finished, ProcessDriver, SecretStore, installed_agents};
 use fencing::secret::Parameters;
-use lone::{Lone, SECRET};
 use mio::{Events, Poll};
 
 /// Whether the agents are there. In continuous integration they must be.
@@ -25,10 +23,11 @@ fn installed() -> bool {
 }
 
 /// Agents that print no metadata where they are merely installed, and why.
-const WITHOUT_METADATA: [(&str, &str); 0] = [];
+const WITHOUT_METADATA: [(&str, &str); 1] =
+    [("fence_ack_manual", "a tool with which a human confirms, and no agent")];
 
 fn read_all() -> BTreeMap<String, Result<Metadata, String>> {
-    lone::watch_the_log();
+    crate::lone::watch_the_log();
     let mut agents = installed_agents(Path::new(AGENT_DIRECTORY)).unwrap();
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(64));
     let mut driver = ProcessDriver::new(AGENT_DIRECTORY, SecretStore::new("/nonexistent"), 0);
@@ -93,7 +92,8 @@ fn life_of_fence_dummy() {
         .with("passwd", SECRET);
     lone.device("dummy", "fence_dummy", parameters);
     assert!(lone.execute("dummy", Action::Monitor, None, 20).outcome.is_ok());
-    for (action, exit) in [(Action::On, 0), (Action::Off, 2), (Action::On, 0), (Action::Reboot, 0)] {
+    for (action, exit) in [(Action::On, 0), (Action::Off, 2), (Action::On, 0), (Action::Reboot, 0)]
+    {
         let outcome = lone.fence(action, "n1", 60);
         assert!(outcome.is_ok(), "{action}: {outcome:?}");
         let report = lone.execute("dummy", Action::Status, Some("n1"), 20);

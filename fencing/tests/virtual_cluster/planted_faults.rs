@@ -1,10 +1,7 @@
 //! The simulation finds every fault that can be planted.
-#![cfg(feature = "planted-faults")]
-
-mod cluster;
-mod simulation;
-
 use fencing::fault::Fault;
+
+use crate::simulation;
 
 #[test]
 fn every_planted_fault_is_found() {
