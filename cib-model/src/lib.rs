@@ -55,6 +55,7 @@ pub mod scalar;
 pub mod date;
 
 pub mod acl;
+pub mod attribute_table;
 pub mod patch;
 pub mod rule;
 
