@@ -7,6 +7,7 @@
 //! - *memory*: resident size with 1,000 resources that each have a recurring monitor.
 //! - *drift*: of a monitor every second, over a minute, while the machine is busy.
 //! - *latency*: from the end of an agent to its result, as the agent's own clock has it.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! Random sequences of calls to the executor core hold its invariants.
 //!
 //! `LRM_SEED=N cargo test -p lrm --test call_sequences` replays one; the seed is in the message.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod call_sequence;
 

@@ -1,5 +1,6 @@
 //! Nothing stays behind: no descriptor, no zombie, no memory. One test, since it counts what belongs
 //! to the whole process.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@
 //! [`Driver::poll_event`]. A program that has one watches the descriptor of [`Driver`] (it is an
 //! epoll descriptor) together with [`Driver::wait_time`], and calls `turn` with no wait when either
 //! says so. Nothing here blocks but `turn`, for as long as it is told to.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[cfg(feature = "dbus")]
 mod bus;

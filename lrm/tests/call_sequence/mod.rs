@@ -125,7 +125,7 @@ impl World {
     fn register(&mut self, name: &str, agent: &str) {
         let agent_spec = Arc::new(agent.parse().unwrap());
         let id = ResourceId::new(name).unwrap();
-        let resource = Resource { id, agent: agent_spec, drop_recurring: agent.len() % 2 == 0 };
+        let resource = Resource { id, agent: agent_spec, drop_recurring: agent.starts_with("ocf") };
         if self.agents.insert(name.into(), agent.into()).as_deref() != Some(agent) {
             *self.generation.entry(name.into()).or_default() += 1;
         }

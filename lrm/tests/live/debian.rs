@@ -125,6 +125,19 @@ fn heartbeat_delay() {
     live(&mut rig, "ocf:heartbeat:Delay", &delays, true, || ());
 }
 
+/// Like ClusterMon, an agent that keeps a program of any kind running.
+#[test]
+fn heartbeat_anything() {
+    let Some(mut rig) = rig(&["heartbeat/anything"], &["su"]) else { return };
+    let pidfile = format!("{}/pid", rig.dir());
+    let parameters =
+        [("binfile", "/bin/sleep"), ("cmdline_options", "1000"), ("pidfile", pidfile.as_str())];
+    live(&mut rig, "ocf:heartbeat:anything", &parameters, true, || {
+        let pid = std::fs::read_to_string(&pidfile).unwrap();
+        assert!(crate::rig::is_alive(&pid));
+    });
+}
+
 #[test]
 fn pacemaker_stateful() {
     let Some(mut rig) = rig(&["pacemaker/Stateful"], &[]) else { return };

@@ -118,8 +118,11 @@ fn with_on_fail_block_what_the_agent_started_lives() {
     let pid = rig.read("background");
     rig.pass(ms(100));
     assert!(is_alive(&pid));
-    let killed = std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
-    assert!(killed.success());
+    // The agent's group, which the agent itself no longer leads.
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
+    let group = stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap();
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-KILL", "--", &format!("-{group}")]).status().unwrap().success());
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! A private D-Bus with a scripted systemd on it.
+//! A scripted systemd on a private bus.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use zbus::blocking::{Connection, connection::Builder};
 use zbus::fdo;
 use zbus::zvariant::OwnedObjectPath;
+
+use crate::private_bus::PrivateBus;
 
 /// How a unit behaves.
 #[derive(Debug, Clone)]
@@ -32,8 +32,7 @@ pub struct ScriptedSystemd {
     pub address: String,
     pub units: Units,
     connection: Option<Connection>,
-    bus: Child,
-    _directory: tempfile::TempDir,
+    bus: PrivateBus,
 }
 
 struct Manager {
@@ -47,43 +46,15 @@ struct Unit {
     units: Units,
 }
 
-const BUS_CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC
- "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:dir=DIR</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
-<allow own="*"/></policy></busconfig>"#;
-
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 
 impl ScriptedSystemd {
-    /// Starts a bus; `None` where there is no dbus-daemon.
+    /// Starts a bus and a manager; `None` where there is no dbus-daemon.
     pub fn start() -> Option<Self> {
-        if !crate::rig::has_program("dbus-daemon") {
-            return None;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let dir = directory.path();
-        let config = dir.join("bus.conf");
-        let text = BUS_CONFIG.replace("DIR", &dir.display().to_string());
-        std::fs::write(&config, text).unwrap();
-        let mut bus = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--print-address"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(bus.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        let mut this = Self {
-            address: address.trim().into(),
-            units: Units::default(),
-            connection: None,
-            bus,
-            _directory: directory,
-        };
+        let bus = PrivateBus::start()?;
+        let mut this =
+            Self { address: bus.address.clone(), units: Units::default(), connection: None, bus };
         this.appear();
         Some(this)
     }
@@ -102,7 +73,7 @@ impl ScriptedSystemd {
     }
 
     /// The manager takes its name on the bus.
-    pub fn appear(&mut self) {
+    fn appear(&mut self) {
         let link = Arc::new(Mutex::new(None));
         let manager = Manager { units: self.units.clone(), connection: link.clone(), jobs: 0 };
         let connection = Builder::address(self.address.as_str())
@@ -119,15 +90,7 @@ impl ScriptedSystemd {
 
     /// The bus ends.
     pub fn kill_bus(&mut self) {
-        self.bus.kill().unwrap();
-        self.bus.wait().unwrap();
-    }
-}
-
-impl Drop for ScriptedSystemd {
-    fn drop(&mut self) {
-        let _ = self.bus.kill();
-        let _ = self.bus.wait();
+        self.bus.kill();
     }
 }
 
