@@ -130,7 +130,7 @@ fn force_replacement(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, cha
         cluster.node(node).name
     );
     cluster.message(Level::Notice, text);
-    cluster.trigger_unfencing(Some(r), None, "Device definition changed");
+    cluster.trigger_unfencing(Some(r), Some(node), "Device definition changed");
     cluster.request(r, Task::Stop, 0, Some(node), false);
     cluster.resource_mut(r).flags.start_pending = true;
     cluster.clean_up(r, node, false);
@@ -207,10 +207,10 @@ fn check_operation<'d>(
         return false;
     }
     match verdict {
-        Verdict::Restart => force_restart(cluster, r, entry),
+        Verdict::Restart => force_restart(cluster, r, node, entry),
         _ if recurring => reschedule(cluster, r, node, entry),
         _ if entry.restart_digest.is_some() => reload(cluster, r, node),
-        _ => force_restart(cluster, r, entry),
+        _ => force_restart(cluster, r, node, entry),
     }
     true
 }
@@ -229,7 +229,7 @@ fn cancel<'d>(
 }
 
 /// Requires the action whose result the entry is; the rest follows from orderings.
-fn force_restart(cluster: &mut Cluster<'_>, r: ResourceId, entry: &Entry<'_>) {
+fn force_restart(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, entry: &Entry<'_>) {
     let (task, interval_ms) = match entry.task {
         "monitor" if entry.interval_ms == 0 => (Task::Start, 0),
         "migrate_from" | "promote" => (Task::Start, 0),
@@ -237,11 +237,11 @@ fn force_restart(cluster: &mut Cluster<'_>, r: ResourceId, entry: &Entry<'_>) {
     };
     let id = cluster.request(r, task, interval_ms, None, false);
     cluster.set_reason(id, "resource definition change", true);
-    cluster.trigger_unfencing(Some(r), None, "Device parameters changed");
+    cluster.trigger_unfencing(Some(r), Some(node), "Device parameters changed");
 }
 
 fn reschedule(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, entry: &Entry<'_>) {
-    cluster.trigger_unfencing(Some(r), None, "Device parameters changed (reschedule)");
+    cluster.trigger_unfencing(Some(r), Some(node), "Device parameters changed (reschedule)");
     let task = cluster.actions.task(entry.task);
     let id = cluster.request(r, task, entry.interval_ms, Some(node), true);
     cluster.actions[id].flags.reschedule = true;
@@ -249,7 +249,7 @@ fn reschedule(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, entry: &En
 
 fn reload(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId) {
     let flags = cluster.resource(r).flags;
-    cluster.trigger_unfencing(Some(r), None, "Device parameters changed (reload)");
+    cluster.trigger_unfencing(Some(r), Some(node), "Device parameters changed (reload)");
     if !flags.managed || flags.failed {
         return;
     }
