@@ -56,6 +56,7 @@ pub mod date;
 
 pub mod acl;
 pub mod attribute_table;
+pub mod operation;
 pub mod patch;
 pub mod rule;
 
