@@ -1,4 +1,15 @@
 //! From a CIB snapshot to a transition: placement, actions, ordering, graph, and offline simulation.
+//!
+//! [`plan`] is the heart: a pure function from a CIB (a [`cib_model::Document`]) and a time to a [`Plan`]:
+//! what has to be started, stopped, moved, promoted, fenced, and in which order. It takes the decisions of
+//! Pacemaker 3.0 (feature set [`FEATURE_SET`](transition::FEATURE_SET)) down to the numbering of actions.
+//! [`simulate`] injects events, plans, executes the plan in memory, and shows what comes of it;
+//! [`transition::executor`] is the state machine that executes a transition, for the simulator as for a
+//! live controller.
+//!
+//! Data flows one way through the modules: `input` and `history` read the document into `model`;
+//! `placement` decides where everything goes; `actions` and `ordering` decide what is done for that, and in
+//! which order; `graph` makes the [`transition`] of it; `report` tells people.
 
 mod actions;
 mod graph;
@@ -7,7 +18,11 @@ mod input;
 mod model;
 mod ordering;
 mod placement;
+mod plan;
 pub mod report;
 mod schedule;
 pub mod simulate;
 pub mod transition;
+
+pub use model::cluster::{AssignStage, Level, Message, ScoreLine};
+pub use plan::{Options, Plan, plan};

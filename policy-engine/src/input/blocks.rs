@@ -29,11 +29,16 @@ impl<'d> Cluster<'d> {
         out: &mut NameValues<'d>,
     ) {
         let blocks = self.blocks(owner, block);
-        self.fill_from(&blocks, context, out);
+        if !blocks.is_empty() {
+            self.fill_from(&blocks, context, out);
+        }
     }
 
     /// The blocks of an owner, read at first use.
     pub(super) fn blocks(&mut self, owner: Element<'d>, block: &'static str) -> Rc<Blocks<'d>> {
+        if owner.child(block).is_none() {
+            return Rc::clone(&self.lookups.no_blocks);
+        }
         let (generated, number) = self.lookups.element_key(owner);
         let key = (generated, number, block);
         if let Some(known) = self.lookups.blocks.get(&key) {

@@ -1,5 +1,6 @@
 //! Indexes that make references between parts of the input cheap.
 
+use super::sections::Sections;
 use crate::model::cluster::Cluster;
 use crate::model::ids::{DefinitionId, NodeId, ResourceId};
 use cib_model::document::References;
@@ -33,6 +34,10 @@ pub struct Lookups<'d> {
     by_id: HashMap<Box<str>, Vec<ResourceId>>,
     /// Resources by history id, in order of recording.
     by_history_id: HashMap<Box<str>, Vec<ResourceId>>,
+    /// The sections of the document.
+    pub(super) sections: Sections<'d>,
+    /// What owners without blocks have.
+    pub(super) no_blocks: Rc<Blocks<'d>>,
     /// Blocks already read, by owner and name.
     pub(super) blocks: HashMap<(bool, usize, &'static str), Rc<Blocks<'d>>>,
     /// Instance attributes already evaluated (spec 10 §9.11).
@@ -56,6 +61,8 @@ impl<'d> Lookups<'d> {
             cloned: HashMap::new(),
             by_id: HashMap::new(),
             by_history_id: HashMap::new(),
+            sections: Sections::default(),
+            no_blocks: Rc::default(),
             blocks: HashMap::new(),
             parameters: HashMap::new(),
         }
@@ -89,14 +96,11 @@ impl<'d> Lookups<'d> {
 impl<'d> Cluster<'d> {
     /// The first resource in list order, depth first, whose own or history id is `id`.
     pub fn find_resource(&self, id: &str) -> Option<ResourceId> {
-        let of =
-            |map: &HashMap<Box<str>, Vec<ResourceId>>| map.get(id).cloned().unwrap_or_default();
-        let mut found = of(&self.lookups.by_id);
-        found.extend(of(&self.lookups.by_history_id));
-        match found.as_slice() {
-            [] => None,
-            [only] => Some(*only),
-            several => several.iter().copied().min_by_key(|r| {
+        let own = self.lookups.by_id.get(id).map_or(&[][..], Vec::as_slice);
+        let by_history = self.lookups.by_history_id.get(id).map_or(&[][..], Vec::as_slice);
+        match (own, by_history) {
+            ([only], []) | ([], [only]) => Some(*only),
+            _ => own.iter().chain(by_history).copied().min_by_key(|r| {
                 let top = self.outermost(*r);
                 (self.order.iter().position(|t| *t == top).unwrap_or(usize::MAX), *r)
             }),

@@ -58,6 +58,7 @@ pub fn build<'d>(
         return cluster;
     }
     let sections = Sections::find(document);
+    cluster.lookups.sections = sections;
     cluster.quorate = is_true(document.root().attribute("have-quorum"));
     cluster.resource_defaults = sections.rsc_defaults;
     cluster.operation_defaults = sections.op_defaults;
@@ -90,8 +91,7 @@ fn status<'d>(cluster: &mut Cluster<'d>, sections: &Sections<'d>) {
 /// Node health and the constraints section.
 pub fn constraints(cluster: &mut Cluster<'_>) {
     health::unpack(cluster);
-    let sections = Sections::find(cluster.document);
-    constraints::unpack(cluster, &sections);
+    constraints::unpack(cluster);
 }
 
 /// Shutdown locks, locations, stickiness, failure threshold and exclusive discovery.

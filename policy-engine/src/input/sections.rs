@@ -19,34 +19,48 @@ pub(super) struct Sections<'d> {
 impl<'d> Sections<'d> {
     /// Walks the document once.
     pub fn find(document: &'d Document) -> Sections<'d> {
-        const NAMES: [&str; 9] = [
-            "crm_config",
-            "nodes",
-            "resources",
-            "constraints",
-            "status",
-            "rsc_defaults",
-            "op_defaults",
-            "tags",
-            "fencing-topology",
-        ];
-        let mut found: [(Option<Element<'d>>, bool); 9] = [(None, false); 9];
+        let mut found = Sections::default();
+        let mut several = Vec::new();
         for element in document.root().descendants() {
-            if let Some(slot) = NAMES.iter().position(|n| *n == element.name()) {
-                found[slot] = (Some(element), found[slot].0.is_some());
+            let Some(slot) = found.slot(element.name()) else { continue };
+            if slot.replace(element).is_some() {
+                several.push(element.name());
             }
         }
-        let [a, b, c, d, e, f, g, h, i] = found.map(|(e, several)| if several { None } else { e });
-        Sections {
-            crm_config: a,
-            nodes: b,
-            resources: c,
-            constraints: d,
-            status: e,
-            rsc_defaults: f,
-            op_defaults: g,
-            tags: h,
-            fencing_topology: i,
+        for name in several {
+            if let Some(slot) = found.slot(name) {
+                *slot = None;
+            }
         }
+        found
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Option<Element<'d>>> {
+        Some(match name {
+            "crm_config" => &mut self.crm_config,
+            "nodes" => &mut self.nodes,
+            "resources" => &mut self.resources,
+            "constraints" => &mut self.constraints,
+            "status" => &mut self.status,
+            "rsc_defaults" => &mut self.rsc_defaults,
+            "op_defaults" => &mut self.op_defaults,
+            "tags" => &mut self.tags,
+            "fencing-topology" => &mut self.fencing_topology,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sections;
+    use cib_model::Document;
+
+    #[test]
+    fn a_section_that_exists_twice_counts_as_absent() {
+        let text = "<cib><nodes/><a><tags/><nodes/></a><nodes/></cib>";
+        let document = Document::parse(text).unwrap();
+        let found = Sections::find(&document);
+        assert!(found.tags.is_some() && found.nodes.is_none() && found.status.is_none());
     }
 }

@@ -143,7 +143,7 @@ fn without_resource(
     if flags.has(Order::THEN_REQ) {
         changed.join(apply(cluster, first, then, first_seen, Order::THEN_REQ, None));
     }
-    if flags.has(Order::MIN) && first_seen.runnable {
+    if flags.has(Order::MIN) && cluster.actions[first].flags.runnable {
         *count += 1;
         let t = &mut cluster.actions[then];
         if *count >= t.min_inputs && !t.flags.runnable {

@@ -120,8 +120,7 @@ fn remap(cluster: &Cluster<'_>, first: ActionId, then: ActionId) -> ActionId {
     let t = cluster.actions[then].resource;
     let res = cluster.resource(r);
     if res.is_primitive()
-        || t == Some(r)
-        || t.is_some_and(|t| cluster.is_ancestor(r, t))
+        || t.is_none_or(|t| t == r || cluster.is_ancestor(r, t))
         || res.id.contains("notify")
     {
         return first;

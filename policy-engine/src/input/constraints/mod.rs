@@ -5,14 +5,13 @@ mod location;
 pub(super) mod references;
 mod ticket;
 
-use super::sections::Sections;
 use crate::model::cluster::{Cluster, Level};
 use crate::model::role::Role;
 use crate::ordering;
 
 /// Reads all constraints in document order.
-pub(super) fn unpack<'d>(cluster: &mut Cluster<'d>, sections: &Sections<'d>) {
-    let Some(section) = sections.constraints else { return };
+pub(super) fn unpack(cluster: &mut Cluster<'_>) {
+    let Some(section) = cluster.lookups.sections.constraints else { return };
     for constraint in section.children() {
         let name = constraint.name();
         if constraint.xml_id().is_none() {
