@@ -80,7 +80,8 @@ pub struct Working {
     pub create_nodes: bool,
     now: i64,
     states: HashMap<String, Vec<ElementId>>,
-    histories: HashMap<(ElementId, String), ElementId>,
+    /// Histories by state and id; none where several entries share the id, which then name none.
+    histories: HashMap<(ElementId, String), Option<ElementId>>,
 }
 
 impl Working {
@@ -107,7 +108,10 @@ impl Working {
             }
             for resource in state.descendants().filter(|e| e.name() == "lrm_resource") {
                 if let Some(id) = resource.xml_id() {
-                    self.histories.entry((state.id(), id.to_owned())).or_insert(resource.id());
+                    self.histories
+                        .entry((state.id(), id.to_owned()))
+                        .and_modify(|known| *known = None)
+                        .or_insert(Some(resource.id()));
                 }
             }
         }
@@ -337,7 +341,7 @@ impl Working {
         agent: Option<Agent<'_>>,
     ) -> Result<ElementId, WorkingError> {
         for name in [display, preferred] {
-            if let Some(found) = self.histories.get(&(state, name.to_owned())) {
+            if let Some(Some(found)) = self.histories.get(&(state, name.to_owned())) {
                 return Ok(*found);
             }
         }
@@ -364,7 +368,7 @@ impl Working {
             self.document.set_attribute(made, "provider", provider);
         }
         self.document.set_attribute(made, "type", agent.agent);
-        self.histories.insert((state, preferred.to_owned()), made);
+        self.histories.insert((state, preferred.to_owned()), Some(made));
         Ok(made)
     }
 
