@@ -1,5 +1,4 @@
-//! The virtual network: delay, loss, duplication, reordering, corruption per directed link, and a
-//! frame around each packet (checksum, pings) as a transport would have.
+//! The virtual network: delay, loss, duplication, reordering, corruption per directed link.
 
 use cpg::Time;
 use rand::Rng;
@@ -85,23 +84,4 @@ impl Network {
         }
         arrivals
     }
-}
-
-pub const PACKET: u8 = 0;
-pub const PING: u8 = 1;
-pub const PONG: u8 = 2;
-
-pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut frame = vec![kind];
-    frame.extend_from_slice(body);
-    let sum = crc32fast::hash(&frame);
-    frame.extend_from_slice(&sum.to_be_bytes());
-    frame
-}
-
-pub fn unframe(frame: &[u8]) -> Option<(u8, &[u8])> {
-    let (content, sum) = frame.split_at_checked(frame.len().checked_sub(4)?)?;
-    let intact = crc32fast::hash(content).to_be_bytes() == sum;
-    let (kind, body) = content.split_first()?;
-    intact.then_some((*kind, body))
 }

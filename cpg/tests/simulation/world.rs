@@ -1,20 +1,23 @@
 //! The simulated world: nodes, their disks and clocks, their applications, and what befalls them.
 
 use crate::load::Payload;
-use crate::network::{self, Network};
+use crate::network::{Link, Network};
 use crate::observer::{Observer, Verdict};
-use bytes::Bytes;
+use bytes::BytesMut;
 use cpg::Time;
 use cpg::group::{ClientId, GroupName, ProcessId};
 use cpg::identity::{Incarnation, NodeId};
-use cpg::node::Node;
+use cpg::link::{LinkAddress, LinkConfiguration, LinkEvent, LinkMode, Links, Peer};
+use cpg::node::{Node, NodeEvent};
 use cpg::protocol::{Boot, Output, PhaseName};
 use cpg::ring::{FlowLimits, RingConfiguration, Timing};
+use cpg::security::{Cipher, Key, Keyring};
 use cpg::wire::Guarantee;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What a run looks like. Everything follows from the seed.
@@ -27,6 +30,9 @@ pub struct Scenario {
     pub faults: u32,
     pub safe: f64,
     pub lost_disks: bool,
+    pub links: usize,
+    pub mode: LinkMode,
+    pub encrypted: bool,
     #[cfg(feature = "mutations")]
     pub mutation: Option<cpg::mutation::Mutation>,
 }
@@ -55,6 +61,10 @@ impl Scenario {
             faults: rng.random_range(2..14),
             safe: [0.0, 0.2, 0.5][rng.random_range(0..3)],
             lost_disks: rng.random_bool(0.1),
+            links: if rng.random_bool(0.3) { 2 } else { 1 },
+            mode: [LinkMode::Passive, LinkMode::Active, LinkMode::RoundRobin]
+                [rng.random_range(0..3)],
+            encrypted: rng.random_bool(0.3),
             #[cfg(feature = "mutations")]
             mutation: None,
         }
@@ -67,9 +77,8 @@ impl Scenario {
 
 #[derive(Debug)]
 enum Happening {
-    Arrive { to: usize, from: usize, frame: Vec<u8> },
+    Arrive { to: usize, from: SocketAddr, link: usize, datagram: Vec<u8> },
     Wake { node: usize, boot: u32 },
-    Ping { node: usize, boot: u32 },
     Application { node: usize, boot: u32 },
     Fault,
     Restart { node: usize },
@@ -79,6 +88,7 @@ enum Happening {
 struct Slot {
     id: NodeId,
     node: Option<Node>,
+    links: Option<Links>,
     boot: u32,
     disk: u64,
     disk_intact: bool,
@@ -88,8 +98,6 @@ struct Slot {
     held: Vec<Happening>,
     clients: Vec<ClientId>,
     sent: u64,
-    last_pong: Vec<Option<Time>>,
-    last_heard: Vec<Option<Time>>,
     wake: Option<Time>,
 }
 
@@ -125,11 +133,22 @@ pub struct World {
     happenings: BTreeMap<u64, Happening>,
     serial: u64,
     slots: Vec<Slot>,
-    network: Network,
+    networks: Vec<Network>,
     pub observer: Observer,
     faults_left: u32,
     calm: bool,
     pub verbose: bool,
+}
+
+fn address(node: usize, link: usize) -> SocketAddr {
+    SocketAddr::new(IpAddr::from([10, link as u8, 0, node as u8 + 1]), 5405)
+}
+
+fn index_of(address: SocketAddr) -> usize {
+    match address.ip() {
+        IpAddr::V4(v4) => usize::from(v4.octets()[3]) - 1,
+        IpAddr::V6(_) => unreachable!("the simulated network is IPv4"),
+    }
 }
 
 const GROUPS: [&str; 2] = ["all", "some"];
@@ -148,8 +167,7 @@ impl World {
                 held: vec![],
                 clients: vec![],
                 sent: 0,
-                last_pong: vec![None; scenario.nodes],
-                last_heard: vec![None; scenario.nodes],
+                links: None,
                 wake: None,
             })
             .collect();
@@ -160,7 +178,7 @@ impl World {
             happenings: BTreeMap::new(),
             serial: 0,
             slots,
-            network: Network::new(scenario.nodes),
+            networks: (0..scenario.links).map(|_| Network::new(scenario.nodes)).collect(),
             observer: Observer::default(),
             faults_left: scenario.faults,
             calm: false,
@@ -218,6 +236,31 @@ impl World {
         self.together()
     }
 
+    /// Starts everyone, breaks directed paths for good, and counts the rings formed after the first
+    /// ten seconds.
+    pub fn rings_with_broken_paths(
+        &mut self,
+        broken: &[(usize, usize)],
+        time: Duration,
+    ) -> Result<u64, String> {
+        for index in 0..self.slots.len() {
+            self.after(0, 300, Happening::Restart { node: index });
+        }
+        self.until(self.now + Duration::from_secs(3))?;
+        for (from, to) in broken {
+            self.networks.iter_mut().for_each(|network| network.link(*from, *to).open = false);
+        }
+        self.until(self.now + Duration::from_secs(10))?;
+        let before = self.rings_entered();
+        self.until(self.now + (time - Duration::from_secs(10)))?;
+        Ok(self.rings_entered() - before)
+    }
+
+    fn rings_entered(&self) -> u64 {
+        let nodes = self.slots.iter().filter_map(|slot| slot.node.as_ref());
+        nodes.map(|node| node.protocol().statistics().operational_entered).sum()
+    }
+
     fn until(&mut self, end: Time) -> Verdict {
         while let Some(Reverse((time, serial))) = self.queue.pop() {
             if time > end {
@@ -237,9 +280,7 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Verdict {
         let node = match &happening {
             Happening::Arrive { to, .. } => Some(*to),
-            Happening::Wake { node, .. }
-            | Happening::Ping { node, .. }
-            | Happening::Application { node, .. } => Some(*node),
+            Happening::Wake { node, .. } | Happening::Application { node, .. } => Some(*node),
             Happening::Fault | Happening::Restart { .. } | Happening::Resume { .. } => None,
         };
         if let Some(node) = node.filter(|node| self.slots[*node].paused) {
@@ -247,9 +288,10 @@ impl World {
             return Ok(());
         }
         match happening {
-            Happening::Arrive { to, from, frame } => self.arrive(to, from, &frame),
+            Happening::Arrive { to, from, link, datagram } => {
+                self.arrive(to, from, link, &datagram)
+            }
             Happening::Wake { node, boot } => self.wake(node, boot),
-            Happening::Ping { node, boot } => self.ping(node, boot),
             Happening::Application { node, boot } => self.application(node, boot),
             Happening::Fault => self.fault(),
             Happening::Restart { node } => self.restart(node),
@@ -261,77 +303,34 @@ impl World {
         self.now + self.slots[index].clock
     }
 
-    fn arrive(&mut self, to: usize, from: usize, frame: &[u8]) -> Verdict {
+    fn arrive(&mut self, to: usize, from: SocketAddr, link: usize, datagram: &[u8]) -> Verdict {
         let now = self.local(to);
-        let Some((kind, body)) = network::unframe(frame) else { return Ok(()) };
-        if self.slots[to].node.is_none() {
-            return Ok(());
-        }
-        self.slots[to].last_heard[from] = Some(now);
-        let peer = self.slots[from].id;
-        let slot = &mut self.slots[to];
-        let Some(node) = &mut slot.node else { return Ok(()) };
-        node.handle_silent(peer, false, now);
-        match kind {
-            network::PACKET => node.handle_packet(Bytes::copy_from_slice(body), now),
-            network::PING => {
-                let pong = network::frame(network::PONG, body);
-                self.transmit(to, from, &pong);
-            }
-            network::PONG if body == slot.boot.to_be_bytes() => {
-                slot.last_pong[from] = Some(now);
-                node.handle_reachable(peer, true, now);
-            }
-            _ => {}
-        }
+        let Some(links) = &mut self.slots[to].links else { return Ok(()) };
+        links.handle_datagram(link as u8, from, BytesMut::from(datagram), now);
         self.after_step(to)
     }
 
-    fn transmit(&mut self, from: usize, to: usize, frame: &[u8]) {
-        let arrivals = self.network.carry(&mut self.rng, self.now, (from, to), frame);
-        for (time, frame) in arrivals {
-            self.at(time, Happening::Arrive { to, from, frame });
+    fn transmit(&mut self, from: usize, link: usize, to: SocketAddr, datagram: &[u8]) {
+        let to = index_of(to);
+        let arrivals = self.networks[link].carry(&mut self.rng, self.now, (from, to), datagram);
+        let from = address(from, link);
+        for (time, datagram) in arrivals {
+            self.at(time, Happening::Arrive { to, from, link, datagram });
         }
     }
 
     fn wake(&mut self, index: usize, boot: u32) -> Verdict {
         let now = self.local(index);
         let slot = &mut self.slots[index];
-        if slot.boot != boot {
-            return Ok(());
+        if slot.boot != boot || slot.wake.is_some_and(|planned| planned > self.now) {
+            return Ok(()); // an earlier plan; a later one is due
         }
         slot.wake = None;
-        let Some(node) = &mut slot.node else { return Ok(()) };
+        let (Some(node), Some(links)) = (&mut slot.node, &mut slot.links) else { return Ok(()) };
+        links.handle_timeout(now);
         if node.poll_timeout().is_some_and(|at| at <= now) {
             node.handle_timeout(now);
         }
-        self.after_step(index)
-    }
-
-    /// The transport's probing: pings, and what their absence means.
-    fn ping(&mut self, index: usize, boot: u32) -> Verdict {
-        if self.slots[index].boot != boot || self.slots[index].node.is_none() {
-            return Ok(());
-        }
-        let now = self.local(index);
-        let timeout = self.scenario.token / 2;
-        let frame = network::frame(network::PING, &boot.to_be_bytes());
-        for peer in (0..self.slots.len()).filter(|peer| *peer != index) {
-            self.transmit(index, peer, &frame);
-            let id = self.slots[peer].id;
-            let slot = &mut self.slots[index];
-            let Some(node) = &mut slot.node else { return Ok(()) };
-            if slot.last_pong[peer].is_some_and(|at| now.since(at) > timeout) {
-                slot.last_pong[peer] = None;
-                node.handle_reachable(id, false, now);
-            }
-            if slot.last_heard[peer].is_some_and(|at| now.since(at) > timeout) {
-                slot.last_heard[peer] = None;
-                node.handle_silent(id, true, now);
-            }
-        }
-        let next = self.now + self.scenario.token / 8;
-        self.at(next, Happening::Ping { node: index, boot });
         self.after_step(index)
     }
 
@@ -424,8 +423,6 @@ impl World {
             return Ok(());
         }
         slot.boot += 1;
-        slot.last_pong.fill(None);
-        slot.last_heard.fill(None);
         slot.clients.clear();
         slot.wake = None;
         let mut configuration = RingConfiguration::new(slot.id, all);
@@ -446,12 +443,27 @@ impl World {
         }
         slot.node = Some(node);
         let (id, boot) = (slot.id, slot.boot);
+        self.slots[index].links = Some(self.links(index, now));
         self.observer.boot(id);
         self.say(|| format!("start {id}"));
-        self.at(self.now, Happening::Ping { node: index, boot });
         self.after(1, 50, Happening::Application { node: index, boot });
         self.open_client(index, now);
         self.after_step(index)
+    }
+
+    fn links(&mut self, index: usize, now: Time) -> Links {
+        let count = self.scenario.links;
+        let peers = self.slots.iter().enumerate().map(|(at, slot)| Peer {
+            node: slot.id,
+            addresses: (0..count)
+                .map(|link| LinkAddress { link: link as u8, address: address(at, link) })
+                .collect(),
+        });
+        let node = self.slots[index].id;
+        let mut configuration = LinkConfiguration::new(node, peers.collect(), self.scenario.token);
+        configuration.mode = self.scenario.mode;
+        let key = self.scenario.encrypted.then(|| Key::new(&[5; 128], Cipher::default()).unwrap());
+        Links::new(configuration, key.map(Keyring::new), self.rng.random(), now)
     }
 
     fn resume(&mut self, index: usize) -> Verdict {
@@ -470,20 +482,24 @@ impl World {
 
     /// Carries out what the node wants, shows the observer what it did, plans its next call.
     fn after_step(&mut self, index: usize) -> Verdict {
-        let Some(mut node) = self.slots[index].node.take() else { return Ok(()) };
-        let result = self.drain(index, &mut node);
-        let wake = node.poll_timeout();
+        let now = self.local(index);
+        let taken = (self.slots[index].node.take(), self.slots[index].links.take());
+        let (Some(mut node), Some(mut links)) = taken else { return Ok(()) };
+        let result = self.drain(index, &mut node, &mut links, now);
+        let timers = [node.poll_timeout(), links.poll_timeout()];
+        let wake = timers.into_iter().flatten().min();
         self.slots[index].node = Some(node);
+        self.slots[index].links = Some(links);
         result?;
         self.join_somewhere(index);
-        if let Some(at) = wake
-            && self.slots[index].wake.is_none_or(|planned| at < planned)
-        {
-            self.slots[index].wake = Some(at);
-            let clock = self.slots[index].clock;
-            let local = Time::from_nanos(at.as_nanos().saturating_sub(clock.as_nanos() as u64));
-            let boot = self.slots[index].boot;
-            self.at(local.max(self.now), Happening::Wake { node: index, boot });
+        if let Some(at) = wake {
+            let clock = self.slots[index].clock.as_nanos() as u64;
+            let at = Time::from_nanos(at.as_nanos().saturating_sub(clock)).max(self.now);
+            if self.slots[index].wake.is_none_or(|planned| at < planned || planned < self.now) {
+                self.slots[index].wake = Some(at);
+                let boot = self.slots[index].boot;
+                self.at(at, Happening::Wake { node: index, boot });
+            }
         }
         Ok(())
     }
@@ -496,46 +512,66 @@ impl World {
         }
     }
 
-    fn drain(&mut self, index: usize, node: &mut Node) -> Verdict {
+    fn drain(&mut self, index: usize, node: &mut Node, links: &mut Links, now: Time) -> Verdict {
         loop {
-            let mut events = vec![];
-            while let Some(event) = node.poll_event() {
-                events.push(event);
-            }
-            for event in &events {
-                if let cpg::node::NodeEvent::Configuration(change) = event {
-                    self.say(|| {
-                        format!(
-                            "{} {:?} {:?} of {} (from {}) left {:?}",
-                            node.id(),
-                            change.kind,
-                            change.members,
-                            change.ring,
-                            change.old_ring,
-                            change.left
-                        )
-                    });
+            while let Some(event) = links.poll_event() {
+                match event {
+                    LinkEvent::Packet(packet) => node.handle_packet(packet, now),
+                    LinkEvent::Reachable(peer, up) => node.handle_reachable(peer, up, now),
+                    LinkEvent::Silent(peer, silent) => node.handle_silent(peer, silent, now),
+                    LinkEvent::Dead(peer) => node.handle_dead(peer, now),
+                    LinkEvent::Link(..) => {}
                 }
             }
-            let intact = self.slots[index].disk_intact;
-            let done = events.is_empty();
-            self.observer.step(node, events, intact)?;
-            while let Some(output) = node.poll_output() {
-                match output {
-                    Output::Persist { ring_sequence } => self.slots[index].disk = ring_sequence,
-                    Output::Send { to, bytes } => {
-                        self.observer.sent(node.id(), &bytes, self.scenario.limits)?;
-                        let frame = network::frame(network::PACKET, &bytes);
-                        for peer in to.iter() {
-                            self.transmit(index, peer.get() as usize - 1, &frame);
-                        }
-                    }
-                }
+            let idle = self.observe(index, node, links)?;
+            while let Some(transmit) = links.poll_transmit() {
+                self.transmit(index, transmit.link.into(), transmit.to, &transmit.datagram);
             }
-            if done {
+            if idle {
                 return Ok(());
             }
         }
+    }
+
+    /// Shows the observer what the node reported and sent; true when that was nothing.
+    fn observe(
+        &mut self,
+        index: usize,
+        node: &mut Node,
+        links: &mut Links,
+    ) -> Result<bool, String> {
+        let mut idle = true;
+        let mut events = vec![];
+        while let Some(event) = node.poll_event() {
+            if let NodeEvent::Configuration(change) = &event {
+                self.say(|| {
+                    format!(
+                        "{} {:?} {:?} of {} (from {}) left {:?}",
+                        node.id(),
+                        change.kind,
+                        change.members,
+                        change.ring,
+                        change.old_ring,
+                        change.left
+                    )
+                });
+            }
+            idle = false;
+            events.push(event);
+        }
+        let intact = self.slots[index].disk_intact;
+        self.observer.step(node, events, intact)?;
+        while let Some(output) = node.poll_output() {
+            idle = false;
+            match output {
+                Output::Persist { ring_sequence } => self.slots[index].disk = ring_sequence,
+                Output::Send { to, bytes } => {
+                    self.observer.sent(node.id(), &bytes, self.scenario.limits)?;
+                    links.send(&to, &bytes);
+                }
+            }
+        }
+        Ok(idle)
     }
 
     fn fault(&mut self) -> Verdict {
@@ -552,12 +588,13 @@ impl World {
             4..7 => self.partition(),
             7 => {
                 self.say(|| format!("{} no longer reaches {}", node + 1, other + 1));
-                self.network.link(node, other).open = false;
+                let link = self.rng.random_range(0..self.networks.len());
+                self.networks[link].link(node, other).open = false;
             }
             8 => {
                 let delay = Duration::from_millis(self.rng.random_range(1..token_ms / 2));
                 self.say(|| format!("{} reaches {} slowly: {delay:?}", node + 1, other + 1));
-                self.network.link(node, other).delay = delay;
+                self.networks[0].link(node, other).delay = delay;
             }
             9..12 => {
                 let loss = self.rng.random_range(0.0..0.35);
@@ -565,7 +602,7 @@ impl World {
                 let corrupt = self.rng.random_range(0.0..0.1);
                 let jitter = Duration::from_micros(self.rng.random_range(0..4000));
                 self.say(|| format!("loss {loss:.2} jitter {jitter:?}"));
-                self.network.each(|link| {
+                self.each_link(|link| {
                     (link.loss, link.duplicate, link.corrupt) = (loss, duplicate, corrupt);
                     link.jitter = jitter;
                 });
@@ -579,22 +616,28 @@ impl World {
                 let jump = Duration::from_millis(self.rng.random_range(1..token_ms * 3));
                 self.say(|| format!("clock of {} jumps {jump:?}", node + 1));
                 self.slots[node].clock += jump;
+                self.slots[node].wake = None;
                 let boot = self.slots[node].boot;
                 self.at(self.now, Happening::Wake { node, boot });
             }
             _ => {
                 self.say(|| "heal".to_owned());
-                self.network.each(|link| *link = network::Link::good());
+                self.each_link(|link| *link = Link::good());
             }
         }
         self.after(5, token_ms * 5, Happening::Fault);
         Ok(())
     }
 
+    pub fn each_link(&mut self, mut change: impl FnMut(&mut Link)) {
+        self.networks.iter_mut().for_each(|network| network.each(&mut change));
+    }
+
     fn crash(&mut self, node: usize) {
         let lose = self.scenario.lost_disks && self.rng.random_bool(0.3);
         let slot = &mut self.slots[node];
         slot.node = None;
+        slot.links = None;
         slot.boot += 1;
         slot.paused = false;
         slot.held.clear();
@@ -626,7 +669,8 @@ impl World {
         self.say(|| format!("partition {sides:?}"));
         for from in 0..sides.len() {
             for to in 0..sides.len() {
-                self.network.link(from, to).open = sides[from] == sides[to];
+                let open = sides[from] == sides[to];
+                self.networks.iter_mut().for_each(|network| network.link(from, to).open = open);
             }
         }
     }
@@ -634,7 +678,7 @@ impl World {
     fn calm_down(&mut self) -> Verdict {
         self.calm = true;
         self.say(|| "calm".to_owned());
-        self.network.each(|link| *link = network::Link::good());
+        self.each_link(|link| *link = Link::good());
         for index in 0..self.slots.len() {
             if self.slots[index].paused {
                 self.resume(index)?;
