@@ -58,6 +58,7 @@ pub mod acl;
 pub mod attribute_table;
 pub mod operation;
 pub mod patch;
+pub mod replica;
 pub mod rule;
 
 pub mod nvpair;

@@ -122,9 +122,9 @@ fn message(command: &Command<'_>, first: usize) -> Message {
     message.clear.resource = command.text("resource");
     message.clear.operation = command.text("operation");
     message.clear.interval = command.text("interval");
-    message.writer_state = command.argument("writer").map(|state| state.parse().unwrap());
+    message.writer_state = command.number("writer");
     message.confirm = command.argument("confirm").is_some();
-    message.call_id = command.argument("call").map(|call| call.parse().unwrap());
+    message.call_id = command.number("call");
     message.sync_point = match command.argument("sync") {
         Some("local") => Some(SyncPoint::Local),
         Some("cluster") => Some(SyncPoint::Cluster),

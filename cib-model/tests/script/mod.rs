@@ -47,15 +47,19 @@ fn replay<S>(text: &str, subject: &mut S, step: fn(&mut S, &Command<'_>) -> Vec<
     replayed
 }
 
-/// A command: words, and `name=value` arguments. Quotes keep spaces together.
+/// A command: words, `name=value` arguments, and perhaps an XML element at the end. Quotes keep spaces
+/// together.
 pub struct Command<'t> {
     words: Vec<&'t str>,
     arguments: Vec<(&'t str, &'t str)>,
+    /// The element, or nothing.
+    pub data: &'t str,
 }
 
 impl<'t> Command<'t> {
     pub fn read(line: &'t str) -> Command<'t> {
-        let mut command = Command { words: Vec::new(), arguments: Vec::new() };
+        let (line, data) = line.split_at(line.find('<').unwrap_or(line.len()));
+        let mut command = Command { words: Vec::new(), arguments: Vec::new(), data };
         let mut rest = line.trim();
         while !rest.is_empty() {
             let mut quoted = false;
@@ -66,13 +70,18 @@ impl<'t> Command<'t> {
                 })
                 .unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
-            match word.split_once('=').filter(|(name, _)| !name.contains(['<', '"', '/'])) {
+            match word.split_once('=').filter(|(name, _)| !name.contains(['"', '/'])) {
                 Some((name, value)) => command.arguments.push((name, value.trim_matches('"'))),
                 None => command.words.push(word.trim_matches('"')),
             }
             rest = after.trim_start();
         }
         command
+    }
+
+    /// The number in an argument.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.argument(name).map(|text| text.parse().ok().expect("a number"))
     }
 
     /// Word number `index`, or nothing.
