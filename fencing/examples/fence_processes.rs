@@ -31,7 +31,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let fencer = Fencer::new(NodeName::new("here")?, "example.1", u64::from(std::process::id()));
     let mut alone = Standalone::new(fencer, processes)?;
 
-    let mut ask = |alone: &mut Standalone, call, request| {
+    let ask = |alone: &mut Standalone, call, request| {
         let call = CallId { client: 1, call };
         let client = format!("example.{}", std::process::id());
         alone.handle(Input::Request { call, client, privileged: true, request });

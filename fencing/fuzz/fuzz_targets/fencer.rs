@@ -27,7 +27,8 @@ fuzz_target!(|messages: Vec<(u8, Vec<u8>)>| {
     });
     for (from, bytes) in messages {
         now.elapsed += Duration::from_millis(u64::from(from) * 10);
-        fencer.handle_bytes(now, node(from), &bytes);
+        // The header is given, so that what follows is reached.
+        fencer.handle_bytes(now, node(from), &[b"UF\x01", &bytes[..]].concat());
         while let Some(output) = fencer.poll_output() {
             if let Output::Notify(Notification::Fenced { result, state, .. }) = output {
                 let own = result.originator == node(0) && result.client == "fuzz.1";

@@ -184,7 +184,7 @@ impl ProcessDriver {
         self.done.push(match asked {
             Asked::Run { run, redactor, timeout } => {
                 let report = match ended {
-                    Ok(ended) => report(pid, ended, &redactor, timeout),
+                    Ok(ended) => kept(report(pid, ended, &redactor, timeout)),
                     Err(error) => {
                         let reason = error.to_string();
                         Outcome::failed(ExecutionStatus::Error, exit::ERROR, reason).into()
@@ -215,12 +215,15 @@ impl Drop for ProcessDriver {
 }
 
 /// The result of a process (spec 80 §3). Only an exit status of 0 is success.
-fn report(pid: u32, ended: Ended, redactor: &Redactor, timeout: Duration) -> AgentReport {
+pub(super) fn report(
+    pid: u32,
+    ended: Ended,
+    redactor: &Redactor,
+    timeout: Duration,
+) -> AgentReport {
     let Ended { status, timed_out, stdout, stderr } = ended;
     let outcome = match (status.code(), status.signal()) {
-        (Some(code), _) => {
-            Outcome { output: bounded(redactor.apply(stdout), MAX_OUTPUT), ..Outcome::exited(code) }
-        }
+        (Some(code), _) => Outcome { output: redactor.apply(stdout), ..Outcome::exited(code) },
         (None, _) if timed_out => {
             let limit = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             Outcome::timeout(format!("Fence agent did not complete within {}", readable(limit)))
@@ -233,6 +236,12 @@ fn report(pid: u32, ended: Ended, redactor: &Redactor, timeout: Duration) -> Age
     };
     let error_output = bounded(redactor.apply(stderr), MAX_ERROR_OUTPUT);
     AgentReport { outcome, pid: Some(pid), error_output }
+}
+
+/// Results that stay in memory keep no more output than a target list needs.
+fn kept(mut report: AgentReport) -> AgentReport {
+    report.outcome.output = bounded(report.outcome.output, MAX_OUTPUT);
+    report
 }
 
 fn signal_name(signal: i32) -> String {
@@ -265,7 +274,7 @@ fn metadata(ended: io::Result<Ended>) -> Result<Metadata, String> {
 }
 
 /// The result of an agent that could not be started (spec 80 §4.5).
-fn start_failure(path: &Path, error: &io::Error) -> Outcome {
+pub(super) fn start_failure(path: &Path, error: &io::Error) -> Outcome {
     use rustix::io::Errno;
     let text = match Errno::from_io_error(error) {
         Some(Errno::NOENT) => "No such file or directory".to_owned(),

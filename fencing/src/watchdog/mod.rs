@@ -10,4 +10,6 @@ pub use device::{
     parse_panic_action,
 };
 pub use feeder::{Feeder, FeederInput, FeederOutput};
-pub use policy::{WatchdogOption, WatchdogPolicy, WatchdogRefusal};
+pub use policy::{
+    WatchdogMismatch, WatchdogOption, WatchdogPolicy, WatchdogRefusal, check_own_watchdog,
+};

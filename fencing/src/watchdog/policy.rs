@@ -43,6 +43,50 @@ impl WatchdogOption {
     }
 }
 
+/// Why a node must not go on with the configured watchdog time (spec 81 §10.4).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WatchdogMismatch {
+    /// Nothing feeds a watchdog here, so this node could never fence itself.
+    #[error("fencing-watchdog-timeout configured ({configured}) but SBD not active")]
+    NotActive {
+        /// The option as configured.
+        configured: String,
+    },
+    /// Others would take this node for fenced before its watchdog resets it.
+    #[error("fencing-watchdog-timeout ({configured}) too short (must be >{least_ms}ms)")]
+    TooShort {
+        /// The option as configured.
+        configured: String,
+        /// The local watchdog's own time.
+        least_ms: u128,
+    },
+}
+
+/// Checks the option against the local watchdog, on a node that does watchdog fencing. `own` is the
+/// time after which the local watchdog resets the host; none if no watchdog is active. A value
+/// that is no number counts as zero here, which asks for nothing.
+pub fn check_own_watchdog(
+    configured: Option<&str>,
+    own: Option<Duration>,
+) -> Result<(), WatchdogMismatch> {
+    let text = configured.unwrap_or_default().trim();
+    let wanted = match interval::parse_millis(text) {
+        Ok(0) => return Ok(()),
+        Ok(millis) => Some(Duration::from_millis(millis)),
+        // Automatic: twice the watchdog's own time, which is long enough by itself.
+        Err(interval::IntervalError::Negative { .. }) => None,
+        Err(_) => return Ok(()),
+    };
+    let configured = text.to_owned();
+    match (own, wanted) {
+        (None, _) => Err(WatchdogMismatch::NotActive { configured }),
+        (Some(own), Some(wanted)) if wanted < own => {
+            Err(WatchdogMismatch::TooShort { configured, least_ms: own.as_millis() })
+        }
+        (Some(_), _) => Ok(()),
+    }
+}
+
 /// Why a watchdog device is not registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WatchdogRefusal {
@@ -135,6 +179,25 @@ mod tests {
             let effective = WatchdogOption::parse(text).effective(own);
             assert_eq!(effective.map(|time| time.as_secs()), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_option_against_the_local_watchdog() {
+        let own = Some(Duration::from_secs(5));
+        for (text, own, fits) in [
+            (None, None, true),
+            (Some("0"), None, true),
+            (Some("ten"), None, true),
+            (Some("10"), None, false),
+            (Some("-1"), None, false),
+            (Some("-1"), own, true),
+            (Some("5s"), own, true),
+            (Some("4999ms"), own, false),
+        ] {
+            assert_eq!(check_own_watchdog(text, own).is_ok(), fits, "{text:?} {own:?}");
+        }
+        let error = check_own_watchdog(Some("4s"), own).unwrap_err();
+        assert_eq!(error.to_string(), "fencing-watchdog-timeout (4s) too short (must be >5000ms)");
     }
 
     #[test]

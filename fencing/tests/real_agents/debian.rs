@@ -2,6 +2,7 @@
 //! metadata of all, and the whole life of the one that needs no hardware.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,10 @@ fn read_all() -> BTreeMap<String, Result<Metadata, String>> {
             };
             driver.read_metadata(poll.registry(), started.elapsed(), agent);
         }
-        poll.poll(&mut events, Some(Duration::from_millis(100))).unwrap();
+        match poll.poll(&mut events, Some(Duration::from_millis(100))) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            other => other.unwrap(),
+        }
         events.iter().for_each(|event| driver.handle_event(poll.registry(), event));
         driver.handle_time(poll.registry(), started.elapsed());
         for finished in driver.take_finished() {

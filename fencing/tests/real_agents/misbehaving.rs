@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lone::{Lone, SECRET};
-use fencing::agent::Action;
+use fencing::agent::{Action, normalised_xml};
 use fencing::clock::Seconds;
 use fencing::fencer::{FenceOrder, Request};
-use fencing::name::NodeName;
+use fencing::name::{AgentName, NodeName};
 use fencing::outcome::{ExecutionStatus, FencingError};
-use fencing::process::installed_agents;
+use fencing::process::{ask_agent, installed_agents};
 use fencing::secret::Parameters;
 
 fn own_agents() -> &'static Path {
@@ -82,6 +82,30 @@ fn our_own_agent_ends_the_processes_of_a_node() {
     assert_eq!(lone.execute("pids", Action::Status, Some("n1"), 5).outcome.exit, 0);
     let unknown = lone.fence(Action::Off, "n2", 5);
     assert_eq!(unknown.error(None), Some(FencingError::NoSuchDevice));
+}
+
+#[test]
+fn a_tool_asks_our_own_agent_about_itself_and_its_configuration() {
+    let ask = |action: &str, parameters: Parameters, seconds: u64| {
+        let agent = AgentName::new("fence_pidfile").unwrap();
+        let parameters = parameters.with("action", action);
+        ask_agent(own_agents(), &agent, &parameters, Duration::from_secs(seconds))
+    };
+    let text = ask("metadata", Parameters::new(), 10).outcome.output;
+    assert!(normalised_xml(&text).unwrap().contains("<shortdesc lang"));
+    let directory = tempfile::tempdir().unwrap();
+    let good = Parameters::new().with("pid_directory", directory.path().to_str().unwrap());
+    assert_eq!(ask("validate-all", Parameters::new(), 10).outcome.exit, 1);
+    assert_eq!(ask("validate-all", good.clone(), 10).outcome.exit, 0);
+    let bad = Parameters::new().with("pid_directory", "/nonexistent").with("passwd", SECRET);
+    let report = ask("validate-all", bad, 10);
+    assert_eq!(report.outcome.exit, 1);
+    assert_eq!(report.error_output, "/nonexistent is not a directory\n");
+    let slow = ask("monitor", good.with("delay", "30"), 1).outcome;
+    assert_eq!(slow.status, ExecutionStatus::Timeout);
+    let unknown = AgentName::new("fence_missing").unwrap();
+    let report = ask_agent(own_agents(), &unknown, &Parameters::new(), Duration::from_secs(1));
+    assert_eq!(report.outcome.error(None), Some(FencingError::NoSuchFile));
 }
 
 #[test]

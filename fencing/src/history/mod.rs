@@ -1,5 +1,9 @@
 //! Every operation a fencer knows of, pending or ended (spec 81 §12).
 
+mod display;
+
+pub use display::{LaterSuccess, later_success, reduced};
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
