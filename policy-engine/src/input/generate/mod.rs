@@ -18,7 +18,6 @@ pub(super) mod connection;
 mod template;
 
 use super::sections::Sections;
-use cib_model::document::References;
 use cib_model::{Document, Element, ElementId};
 use std::collections::HashSet;
 
@@ -28,8 +27,7 @@ pub fn generate(document: &Document) -> Document {
     let root = out.root_id();
     let appended = out.append_element(root, "resources");
     let Some(resources) = Sections::find(document).resources else { return out };
-    let references = References::new(document);
-    template::expand_all(&mut out, resources, &references);
+    template::expand_all(&mut out, resources);
     let mut known = HashSet::new();
     for element in resources.children() {
         if element.name() == "bundle" {

@@ -1,18 +1,13 @@
 //! Primitives made from templates (spec 10 §9.1).
 
-use cib_model::document::References;
 use cib_model::{Document, Element, ElementId};
 use std::collections::HashSet;
 
 /// Expands every primitive that names a valid template.
-pub(super) fn expand_all<'d>(
-    out: &mut Document,
-    resources: Element<'d>,
-    references: &References<'d>,
-) {
+pub(super) fn expand_all(out: &mut Document, resources: Element<'_>) {
     for primitive in resources.descendants().filter(|e| e.name() == "primitive") {
         if let Some(template) = template_of(resources, primitive) {
-            expand(out, primitive, template, references);
+            expand(out, primitive, template);
         }
     }
 }
@@ -23,34 +18,25 @@ fn template_of<'d>(resources: Element<'d>, primitive: Element<'d>) -> Option<Ele
     resources.children_named("template").find(|t| t.xml_id() == Some(name))
 }
 
-fn expand<'d>(
-    out: &mut Document,
-    primitive: Element<'d>,
-    template: Element<'d>,
-    references: &References<'d>,
-) {
+/// Operations are merged as they are written: an `id-ref` on either side is not followed, so that of
+/// a primitive stands alone and that of a template yields to operations of the primitive.
+fn expand(out: &mut Document, primitive: Element<'_>, template: Element<'_>) {
     let wrapper = super::wrapper(out, "expansion", primitive);
-    let operations = |e: Element<'d>| e.child("operations");
-    let resolved = |e: Element<'d>| references.resolve(e).unwrap_or(e);
-    let own = operations(primitive).map(resolved);
-    let inherited = operations(template).map(resolved);
-    let merge = own.is_some() && inherited.is_some();
+    let (own, inherited) = (primitive.child("operations"), template.child("operations"));
     let expanded = out.append_element(wrapper, "primitive");
     for (name, value) in template.attributes() {
         out.set_attribute(expanded, name, value);
     }
     out.set_attribute(expanded, "id", primitive.xml_id().unwrap_or_default());
     for child in template.children() {
-        if !(merge && operations(template) == Some(child)) {
+        if own.is_none() || inherited != Some(child) {
             out.copy_subtree(expanded, child);
         }
     }
     for child in primitive.children() {
-        if merge && operations(primitive) == Some(child) {
-            let ops = out.copy_subtree(expanded, own.unwrap_or(child));
-            add_missing_operations(out, ops, own.unwrap_or(child), inherited);
-        } else {
-            out.copy_subtree(expanded, child);
+        let copy = out.copy_subtree(expanded, child);
+        if own == Some(child) && inherited.is_some() {
+            add_missing_operations(out, copy, child, inherited);
         }
     }
 }
