@@ -91,3 +91,6 @@ impl LinkConfiguration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

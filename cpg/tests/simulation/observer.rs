@@ -313,7 +313,7 @@ impl Observer {
         let position = history.position;
         let state = history.clients.entry(client).or_default();
         match event {
-            Event::Ring(_) => return Ok(()),
+            Event::Ring(_) => Ok(()),
             Event::View(view) => {
                 let mut expected = state.members.clone();
                 let me = view.joined.iter().any(|(member, _)| member.node == id);

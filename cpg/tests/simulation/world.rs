@@ -28,6 +28,8 @@ pub struct Scenario {
     pub limits: FlowLimits,
     pub token: Duration,
     pub faults: u32,
+    /// Longest wait between two faults.
+    pub pace: Duration,
     pub safe: f64,
     pub lost_disks: bool,
     pub links: usize,
@@ -59,6 +61,7 @@ impl Scenario {
             limits,
             token: Duration::from_millis([200, 400, 1000][rng.random_range(0..3)]),
             faults: rng.random_range(2..14),
+            pace: Duration::from_millis([100, 1500, 4000][rng.random_range(0..3)]),
             safe: [0.0, 0.2, 0.5][rng.random_range(0..3)],
             lost_disks: rng.random_bool(0.1),
             links: if rng.random_bool(0.3) { 2 } else { 1 },
@@ -227,8 +230,8 @@ impl World {
             self.after(0, 300, Happening::Restart { node: index });
         }
         self.after(300, 1500, Happening::Fault);
-        let chaos =
-            self.now + Duration::from_secs(2) + self.scenario.token * 5 / 2 * self.scenario.faults;
+        let chaos = self.scenario.pace / 2 * self.scenario.faults + self.scenario.token;
+        let chaos = self.now + Duration::from_secs(2) + chaos;
         self.until(chaos)?;
         self.calm_down()?;
         let token = self.scenario.token;
@@ -625,7 +628,8 @@ impl World {
                 self.each_link(|link| *link = Link::good());
             }
         }
-        self.after(5, token_ms * 5, Happening::Fault);
+        let pace = self.scenario.pace.as_millis() as u64;
+        self.after(5, pace, Happening::Fault);
         Ok(())
     }
 

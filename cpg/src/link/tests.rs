@@ -1,0 +1,207 @@
+use super::*;
+use crate::security::{Cipher, Key, Keyring};
+use crate::time::Time;
+use bytes::{Bytes, BytesMut};
+
+fn id(number: u32) -> NodeId {
+    NodeId::new(number).unwrap()
+}
+
+fn address(node: u32, link: u8) -> SocketAddr {
+    SocketAddr::from(([10, link, 0, node as u8], 5405))
+}
+
+fn keyring(byte: u8) -> Keyring {
+    Keyring::new(Key::new(&[byte; 128], Cipher::default()).unwrap())
+}
+
+fn configuration(node: u32, links: u8) -> LinkConfiguration {
+    let peers = (1..=2)
+        .map(|peer| Peer {
+            node: id(peer),
+            addresses: (0..links)
+                .map(|link| LinkAddress { link, address: address(peer, link) })
+                .collect(),
+        })
+        .collect();
+    LinkConfiguration::new(id(node), peers, Duration::from_secs(1))
+}
+
+fn links(node: u32, count: u8, key: u8, seed: u8) -> Links {
+    Links::new(configuration(node, count), Some(keyring(key)), [seed; 32], Time::ZERO)
+}
+
+/// Two nodes and the wire between them; everything that passed is on record.
+struct Pair {
+    now: Time,
+    ends: [Links; 2],
+    events: [Vec<LinkEvent>; 2],
+    record: Vec<(usize, Transmit)>,
+    broken: Vec<u8>,
+}
+
+impl Pair {
+    fn new(links: [Links; 2]) -> Pair {
+        Pair {
+            now: Time::ZERO,
+            ends: links,
+            events: [vec![], vec![]],
+            record: vec![],
+            broken: vec![],
+        }
+    }
+
+    fn step(&mut self) {
+        for at in 0..2 {
+            self.ends[at].handle_timeout(self.now);
+            while let Some(transmit) = self.ends[at].poll_transmit() {
+                self.record.push((at, transmit.clone()));
+                if !self.broken.contains(&transmit.link) {
+                    self.arrive(1 - at, &transmit);
+                }
+            }
+        }
+        for at in 0..2 {
+            while let Some(event) = self.ends[at].poll_event() {
+                self.events[at].push(event);
+            }
+        }
+    }
+
+    fn arrive(&mut self, to: usize, transmit: &Transmit) {
+        let from = address(2 - to as u32, transmit.link);
+        let datagram = BytesMut::from(&transmit.datagram[..]);
+        self.ends[to].handle_datagram(transmit.link, from, datagram, self.now);
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.step();
+            self.now = self.now + Duration::from_millis(10);
+        }
+    }
+
+    fn send(&mut self, from: usize, packet: &'static [u8]) {
+        let to = [id(2 - from as u32)];
+        self.ends[from].send(&to, &Bytes::from_static(packet));
+        self.step();
+    }
+
+    fn packets(&self, at: usize) -> usize {
+        self.events[at].iter().filter(|event| matches!(event, LinkEvent::Packet(_))).count()
+    }
+}
+
+#[test]
+fn reachability_is_proven_both_ways_and_lost_with_the_pings() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
+    pair.run(Duration::from_millis(500));
+    assert!(pair.events[0].contains(&LinkEvent::Reachable(id(2), true)));
+    pair.broken = vec![0];
+    pair.run(Duration::from_millis(700));
+    assert!(pair.events[0].contains(&LinkEvent::Reachable(id(2), false)));
+    assert!(pair.events[0].contains(&LinkEvent::Silent(id(2), true)));
+    pair.broken.clear();
+    pair.run(Duration::from_millis(700));
+    assert_eq!(pair.events[0].last(), Some(&LinkEvent::Reachable(id(2), true)));
+}
+
+#[test]
+fn replayed_forged_and_truncated_datagrams_are_counted_and_dropped() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
+    pair.run(Duration::from_millis(500));
+    pair.record.clear();
+    pair.send(0, b"packet");
+    pair.run(Duration::from_millis(500));
+    assert_eq!(pair.packets(1), 1);
+    let recorded = pair.record.clone();
+    let before = pair.ends[1].statistics().clone();
+    for (_, transmit) in recorded.iter().filter(|(from, _)| *from == 0) {
+        pair.arrive(1, transmit);
+    }
+    let sent = recorded.iter().filter(|(from, _)| *from == 0).count() as u64;
+    assert_eq!(pair.ends[1].statistics().rx_replayed, before.rx_replayed + sent);
+    let (_, last) = recorded.iter().rfind(|(from, _)| *from == 0).unwrap().clone();
+    for cut in [0, 10, 30, last.datagram.len() - 1] {
+        let shorter = Transmit { datagram: last.datagram.slice(..cut), ..last.clone() };
+        pair.arrive(1, &shorter);
+    }
+    assert_eq!(pair.ends[1].statistics().rx_refused, before.rx_refused + 4);
+    pair.step();
+    assert_eq!(pair.packets(1), 1, "nothing was acted upon");
+}
+
+#[test]
+fn another_key_reaches_nobody() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 8, 2)]);
+    pair.run(Duration::from_millis(800));
+    assert!(pair.events.iter().all(Vec::is_empty));
+    assert!(pair.ends[0].statistics().rx_refused > 3);
+}
+
+#[test]
+fn datagrams_of_an_earlier_life_are_worth_nothing_to_a_node_that_restarted() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
+    pair.run(Duration::from_millis(500));
+    pair.send(0, b"old");
+    let recorded = pair.record.clone();
+    // Node 2 restarts and knows nothing; an attacker replays what node 1 once sent.
+    pair.ends[1] = links(2, 1, 7, 3);
+    pair.events[1].clear();
+    for (_, transmit) in recorded.iter().filter(|(from, _)| *from == 0) {
+        pair.arrive(1, transmit);
+    }
+    while let Some(event) = pair.ends[1].poll_event() {
+        pair.events[1].push(event);
+    }
+    assert!(pair.events[1].is_empty(), "{:?}", pair.events[1]);
+    assert!(pair.ends[1].statistics().rx_unproven > 0);
+    // The real node 1 answers the challenge of the new life.
+    pair.run(Duration::from_millis(500));
+    pair.send(0, b"new");
+    assert_eq!(pair.packets(1), 1);
+    assert!(pair.events[0].contains(&LinkEvent::Reachable(id(2), true)));
+}
+
+#[test]
+fn the_second_link_takes_over_and_active_mode_delivers_once() {
+    for mode in [LinkMode::Passive, LinkMode::Active, LinkMode::RoundRobin] {
+        let end = |node, seed| {
+            let configuration = LinkConfiguration { mode, ..configuration(node, 2) };
+            Links::new(configuration, Some(keyring(7)), [seed; 32], Time::ZERO)
+        };
+        let mut pair = Pair::new([end(1, 1), end(2, 2)]);
+        pair.run(Duration::from_millis(500));
+        pair.send(0, b"both links");
+        assert_eq!(pair.packets(1), 1, "{mode:?}");
+        pair.broken = vec![0];
+        pair.run(Duration::from_millis(700));
+        pair.send(0, b"one link");
+        assert_eq!(pair.packets(1), 2, "{mode:?}");
+        assert!(!pair.events[0].contains(&LinkEvent::Reachable(id(2), false)), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_refused_datagram_kills_only_a_peer_that_does_not_answer() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
+    pair.run(Duration::from_millis(500));
+    pair.ends[0].handle_refused(address(2, 0), pair.now);
+    pair.run(Duration::from_millis(100));
+    assert!(!pair.events[0].contains(&LinkEvent::Dead(id(2))), "a forged report");
+    pair.broken = vec![0];
+    pair.ends[0].handle_refused(address(2, 0), pair.now);
+    pair.run(Duration::from_millis(60));
+    assert!(pair.events[0].contains(&LinkEvent::Dead(id(2))));
+}
+
+#[test]
+fn large_packets_travel_in_fragments() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
+    pair.run(Duration::from_millis(500));
+    let packet: Bytes = (0..20_000u32).map(|i| i as u8).collect();
+    pair.ends[0].send(&[id(2)], &packet);
+    pair.step();
+    assert!(pair.events[1].contains(&LinkEvent::Packet(packet)));
+}
