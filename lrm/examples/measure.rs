@@ -22,6 +22,7 @@ use lrm::operation::{Action, ClientId, Interval, Parameters, Request, Resource, 
 
 type Fallible<T = ()> = Result<T, Box<dyn Error>>;
 
+const TURN: Duration = Duration::from_millis(400);
 const CLIENT: ClientId = ClientId(1);
 
 fn main() -> Fallible {
@@ -112,11 +113,11 @@ fn next_results(driver: &mut Driver, found: &mut Vec<OperationResult>) -> Fallib
 fn throughput(root: &Path) -> Fallible {
     println!("resources   operations/s   bare fork+exec/s   ratio");
     for resources in [1, 10, 200] {
-        // Alternating, so that both see the same machine; the median of each counts.
+        // Alternating in short turns, so that both see the same machine; the median of each counts.
         let (mut own, mut bare) = (Vec::new(), Vec::new());
-        for _ in 0..5 {
-            own.push(operations_per_second(root, resources, Duration::from_secs(2))?);
-            bare.push(bare_per_second(root, resources, Duration::from_secs(2))?);
+        for _ in 0..25 {
+            own.push(operations_per_second(root, resources, TURN)?);
+            bare.push(bare_per_second(root, resources, TURN)?);
         }
         let (own, bare) = (median(own), median(bare));
         println!("{resources:9}   {own:12.0}   {bare:16.0}   {:4.0} %", own / bare * 100.0);

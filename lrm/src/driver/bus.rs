@@ -1,7 +1,7 @@
 //! systemd on D-Bus: the connection, and the actions under way on it (spec 80 §9.1).
 //!
-//! One thread reads the connection and hands what it reads to the driver; calls are sent from the
-//! driver and answered through that thread, so nothing here waits for systemd.
+//! One thread connects and sends, another reads; the driver hands calls to the one and takes answers
+//! from the other, so that it never waits, not even for a bus that hangs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,9 +44,10 @@ impl Default for SystemdConfig {
     }
 }
 
-/// What the reading thread found.
+/// What the threads found.
 #[derive(Debug)]
 enum Heard {
+    Unreachable(zbus::Error),
     Answer { serial: u32, reply: Reply },
     JobRemoved { job: String, result: String },
     Closed,
@@ -61,9 +62,10 @@ pub(super) enum UnitEnd {
     Script,
 }
 
+/// The driver's ends. When they are dropped the connection is closed, and both threads end.
 #[derive(Debug)]
 struct Link {
-    connection: Connection,
+    calls: Sender<Message>,
     heard: Receiver<Heard>,
 }
 
@@ -91,7 +93,7 @@ impl Systemd {
         may_be_script: bool,
     ) -> Option<UnitEnd> {
         if let Err(error) = self.connect() {
-            log::info!("cannot reach systemd: {error}");
+            log::error!("cannot start a thread for the bus: {error}");
             return Some(if may_be_script { UnitEnd::Script } else { no_connection() });
         }
         match UnitAction::begin(action, agent, may_be_script) {
@@ -131,25 +133,32 @@ impl Systemd {
                         ended.push((run, UnitEnd::Answered(outcome)));
                     }
                 }
-                Heard::Closed => {
-                    self.link = None;
-                    self.calls.clear();
-                    let actions = std::mem::take(&mut self.actions);
-                    ended.extend(actions.into_iter().map(|(run, mut unit)| {
-                        let lost = Reply::Error {
-                            name: "org.freedesktop.DBus.Error.NoReply".into(),
-                            message: "bus disconnected".into(),
-                        };
-                        match unit.reply(lost) {
-                            Progress::Over(outcome) => (run, UnitEnd::Answered(outcome)),
+                Heard::Unreachable(error) => {
+                    log::info!("cannot reach systemd: {error}");
+                    ended.extend(self.unlink().map(|(run, mut unit)| {
+                        match unit.reply(Reply::NotSent) {
                             Progress::NoSuchUnit => (run, UnitEnd::Script),
-                            Progress::Steps(_) => (run, no_connection()),
+                            _ => (run, no_connection()),
                         }
+                    }));
+                }
+                Heard::Closed => {
+                    ended.extend(self.unlink().map(|(run, mut unit)| match unit.reply(lost()) {
+                        Progress::Over(outcome) => (run, UnitEnd::Answered(outcome)),
+                        Progress::NoSuchUnit => (run, UnitEnd::Script),
+                        Progress::Steps(_) => (run, no_connection()),
                     }));
                 }
             }
         }
         ended
+    }
+
+    /// The connection is gone: gives up the actions that had to do with it.
+    fn unlink(&mut self) -> impl Iterator<Item = (RunId, UnitAction)> + use<> {
+        self.link = None;
+        self.calls.clear();
+        std::mem::take(&mut self.actions).into_iter()
     }
 
     fn advance(&mut self, run: RunId, mut progress: Progress) -> Option<UnitEnd> {
@@ -214,7 +223,7 @@ impl Systemd {
         let link = self.link.as_ref().ok_or(zbus::Error::InvalidReply)?;
         let message = message(call)?;
         let serial = message.primary_header().serial_num().get();
-        link.connection.send(&message)?;
+        link.calls.send(message).map_err(|_| zbus::Error::InvalidReply)?;
         Ok(serial)
     }
 
@@ -243,43 +252,68 @@ impl Systemd {
         }
     }
 
-    fn connect(&mut self) -> zbus::Result<()> {
+    fn connect(&mut self) -> io::Result<()> {
         if self.link.is_some() {
             return Ok(());
         }
-        let connection = open(&self.config)?;
-        let rule =
-            format!("type='signal',sender='{SYSTEMD}',interface='{MANAGER}',path='{MANAGER_PATH}'");
-        connection.call_method(
-            Some("org.freedesktop.DBus"),
-            "/org/freedesktop/DBus",
-            Some("org.freedesktop.DBus"),
-            "AddMatch",
-            &(rule.as_str(),),
-        )?;
-        let incoming = MessageIterator::from(&connection);
-        let subscribe = Message::method_call(MANAGER_PATH, "Subscribe")?
-            .destination(SYSTEMD)?
-            .interface(MANAGER)?
-            .build(&())?;
-        connection.send(&subscribe)?;
+        let (calls, to_send) = channel();
         let (sender, heard) = channel();
-        let waker = self.waker.clone();
-        std::thread::Builder::new()
-            .name("systemd-bus".into())
-            .spawn(move || listen(incoming, &sender, &waker))
-            .map_err(|error| zbus::Error::InputOutput(Arc::new(error)))?;
-        self.link = Some(Link { connection, heard });
+        let (config, waker) = (self.config.clone(), self.waker.clone());
+        std::thread::Builder::new().name("systemd-calls".into()).spawn(move || {
+            let end = match talk(&config, &to_send, &sender, &waker) {
+                Ok(()) => Heard::Closed,
+                Err(error) => Heard::Unreachable(error),
+            };
+            let _ = sender.send(end);
+            let _ = waker.wake();
+        })?;
+        self.link = Some(Link { calls, heard });
         Ok(())
     }
 }
 
-impl Drop for Systemd {
-    fn drop(&mut self) {
-        if let Some(link) = self.link.take() {
-            // Ends the reading thread, which holds the connection too.
-            let _ = link.connection.close();
+/// Connects, starts to read, and sends calls until the driver has no more or sending fails.
+fn talk(
+    config: &SystemdConfig,
+    calls: &Receiver<Message>,
+    heard: &Sender<Heard>,
+    waker: &Arc<Waker>,
+) -> zbus::Result<()> {
+    let connection = open(config)?;
+    let rule =
+        format!("type='signal',sender='{SYSTEMD}',interface='{MANAGER}',path='{MANAGER_PATH}'");
+    let bus = "org.freedesktop.DBus";
+    connection.call_method(
+        Some(bus),
+        "/org/freedesktop/DBus",
+        Some(bus),
+        "AddMatch",
+        &(rule.as_str(),),
+    )?;
+    let incoming = MessageIterator::from(&connection);
+    let subscribe = Message::method_call(MANAGER_PATH, "Subscribe")?
+        .destination(SYSTEMD)?
+        .interface(MANAGER)?
+        .build(&())?;
+    connection.send(&subscribe)?;
+    let (sender, waker) = (heard.clone(), waker.clone());
+    std::thread::Builder::new()
+        .name("systemd-answers".into())
+        .spawn(move || listen(incoming, &sender, &waker))
+        .map_err(|error| zbus::Error::InputOutput(Arc::new(error)))?;
+    while let Ok(call) = calls.recv() {
+        if let Err(error) = connection.send(&call) {
+            log::info!("cannot send to systemd: {error}");
+            break;
         }
+    }
+    connection.close()
+}
+
+fn lost() -> Reply {
+    Reply::Error {
+        name: "org.freedesktop.DBus.Error.NoReply".into(),
+        message: "bus disconnected".into(),
     }
 }
 

@@ -67,10 +67,11 @@ impl<S: Read> Capture<S> {
 
     /// Keeps what fits. A NUL byte ends what is kept of one read.
     fn keep(&mut self, bytes: &[u8]) {
-        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-        let fits = text.len().min(LIMIT - self.kept.len());
-        self.kept.extend_from_slice(&text[..fits]);
-        if fits < text.len() && !self.full {
+        let room = LIMIT - self.kept.len();
+        if room > 0 {
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            self.kept.extend_from_slice(&bytes[..end.min(room)]);
+        } else if !self.full {
             self.full = true;
             log::warn!("agent wrote more than {LIMIT} bytes; the rest is dropped");
         }

@@ -1,4 +1,5 @@
-//! What a killed executor left running is found and ended by the next.
+//! Executors in processes of their own: what a killed one left running is found and ended by the next,
+//! and a privileged one does not pass its priority on.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -55,4 +56,30 @@ fn agents_left_by_a_killed_executor_are_ended() {
     drop(next);
     let third = Rig::with(|config, _| config.journal = Some(scratch.path().join("runs")));
     assert_eq!(third.driver.orphans(), []);
+}
+
+#[test]
+fn agents_run_with_normal_priority_whatever_the_executor_has() {
+    const NAME: &str = "restart::agents_run_with_normal_priority_whatever_the_executor_has";
+    if let Some(directory) = std::env::var_os(ROLE) {
+        let mut rig = Rig::new();
+        rig.register("r", "ocf:test:Misbehave");
+        let dir = Path::new(&directory).display().to_string();
+        rig.run_expect("r_start_0", &[("how", "priority"), ("dir", &dir)], "OK/Done");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let status = Command::new("nice")
+        .args(["-n", "7"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(ROLE, scratch.path())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let priority = std::fs::read_to_string(scratch.path().join("priority")).unwrap();
+    // Only root may raise it again.
+    let expected = if rustix::process::geteuid().is_root() { "0" } else { "7" };
+    assert_eq!(priority.trim(), expected);
 }

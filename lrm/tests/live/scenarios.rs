@@ -514,8 +514,18 @@ fn a_service_serves_while_it_runs() {
 
 #[test]
 fn an_alert_agent_gets_its_environment_only() {
-    let mut rig = Rig::new();
-    let out = rig.scratch.path().join("alert");
+    let own = rustix::process::geteuid();
+    let user = if own.is_root() { 65_534 } else { own.as_raw() };
+    let mut rig = Rig::with(|config, _| {
+        config.alert_user = Some(lrm::driver::User { uid: user, gid: user });
+    });
+    let directory = rig.scratch.path().join("of_alerts");
+    std::fs::create_dir(&directory).unwrap();
+    for path in [rig.scratch.path(), &directory] {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(path, open).unwrap();
+    }
+    let out = directory.join("alert");
     let alert = lrm::executor::Alert {
         id: "mail".into(),
         path: rig::manifest("tests/agents/alert"),
@@ -534,7 +544,8 @@ fn an_alert_agent_gets_its_environment_only() {
         EventKind::Alerted { outcome, .. } => assert_eq!(outcome, Outcome::OK),
         _ => unreachable!("only alerts pass"),
     }
-    assert_eq!(rig.read("alert"), "node, no home, 0 arguments\n");
+    let expected = format!("node, no home, 0 arguments, user {user}\n");
+    assert_eq!(rig.read("of_alerts/alert"), expected);
     assert_eq!(rig.driver.executor().alerts_running(), 0);
 }
 

@@ -167,6 +167,26 @@ fn a_bus_that_goes_away_fails_what_waits_and_is_sought_again() {
 }
 
 #[test]
+fn a_bus_that_hangs_holds_up_nobody() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("bus");
+    let _never_accepts = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let mut rig = Rig::with(|config, _| {
+        config.systemd.address = Some(format!("unix:path={}", path.display()));
+    });
+    rig.register("r", "systemd:web");
+    rig.register("other", "ocf:understudy:Dummy");
+    let mut start = request("r_start_0", &[]);
+    start.timeout = ms(200);
+    rig.execute(start).unwrap();
+    rig.run_expect("other_start_0", &[], "OK/Done");
+    assert!(rig.results_of("r_start").is_empty());
+    let late = rig.expect("r_start_0", "Error occurred/Timed out");
+    let reason = "start action for systemd unit web did not complete in time";
+    assert_eq!(late.outcome.reason.as_deref(), Some(reason));
+}
+
+#[test]
 fn an_override_that_cannot_be_written_fails_the_start() {
     with_unit("systemd:web", |rig, _| {
         std::fs::write(rig.scratch.path().join("run"), "a file, no directory").unwrap();
