@@ -206,3 +206,91 @@ impl Endpoint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LinkAddress;
+    use crate::protocol::PhaseName;
+    use crate::security::Cipher;
+    use std::time::Duration;
+
+    fn address(node: usize) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, node as u8], 5405))
+    }
+
+    fn key(byte: u8) -> Key {
+        Key::new(&[byte; 128], Cipher::default()).unwrap()
+    }
+
+    fn endpoints(now: Time) -> Vec<Endpoint> {
+        let ids: Vec<NodeId> = (1..=3).filter_map(NodeId::new).collect();
+        let endpoint = |node: &NodeId| {
+            let peers = ids.iter().map(|id| Peer {
+                node: *id,
+                addresses: vec![LinkAddress { link: 0, address: address(id.get() as usize) }],
+            });
+            let token = Duration::from_secs(1);
+            let configuration = EndpointConfiguration {
+                ring: RingConfiguration::new(*node, ids.clone()),
+                links: LinkConfiguration::new(*node, peers.collect(), token),
+                keyring: Some(Keyring::new(key(1))),
+            };
+            Endpoint::new(configuration, 0, [node.get() as u8; 32], now)
+        };
+        ids.iter().map(endpoint).collect()
+    }
+
+    /// Lets time pass; returns what was sent.
+    fn run(endpoints: &mut [Endpoint], now: &mut Time, time: Duration) -> Vec<Bytes> {
+        let (end, mut sent) = (*now + time, vec![]);
+        while *now < end {
+            for at in 0..endpoints.len() {
+                endpoints[at].handle_timeout(*now);
+                while let Some(output) = endpoints[at].poll_output() {
+                    let EndpointOutput::Transmit { to, datagram, .. } = output else { continue };
+                    sent.push(datagram.clone());
+                    let SocketAddr::V4(v4) = to else { continue };
+                    let target = usize::from(v4.ip().octets()[3]) - 1;
+                    let datagram = BytesMut::from(&datagram[..]);
+                    endpoints[target].handle_datagram(0, address(at + 1), datagram, *now);
+                }
+                while endpoints[at].poll_event().is_some() {}
+            }
+            *now = *now + Duration::from_millis(1);
+        }
+        sent
+    }
+
+    fn whole(endpoints: &[Endpoint]) -> bool {
+        endpoints.iter().all(|endpoint| {
+            let protocol = endpoint.node().protocol();
+            protocol.phase() == PhaseName::Operational
+                && protocol.ring().is_some_and(|(_, members)| members.len() == 3)
+        })
+    }
+
+    #[test]
+    fn keys_rotate_while_the_ring_stays() {
+        let mut now = Time::ZERO;
+        let mut nodes = endpoints(now);
+        run(&mut nodes, &mut now, Duration::from_secs(3));
+        assert!(whole(&nodes));
+        let rings = |nodes: &[Endpoint]| -> u64 {
+            let entered = |e: &Endpoint| e.node().protocol().statistics().operational_entered;
+            nodes.iter().map(entered).sum()
+        };
+        let before = rings(&nodes);
+        nodes.iter_mut().for_each(|node| node.load_key(1, key(2)).unwrap());
+        nodes[2].with_node(now, |node| node.activate_key(1, now));
+        run(&mut nodes, &mut now, Duration::from_secs(2));
+        nodes[0].with_node(now, |node| node.retire_keys_except(1, now));
+        run(&mut nodes, &mut now, Duration::from_secs(2));
+        let sent = run(&mut nodes, &mut now, Duration::from_secs(2));
+        assert!(!sent.is_empty() && sent.iter().all(|datagram| datagram[3] == 1), "the new key");
+        assert!(whole(&nodes));
+        assert_eq!(rings(&nodes), before, "no downtime");
+        let refused: u64 = nodes.iter().map(|node| node.link_statistics().rx_refused).sum();
+        assert_eq!(refused, 0);
+    }
+}

@@ -559,6 +559,7 @@ impl Protocol {
                     let candidates = commit.candidates.clone();
                     self.gather(candidates, Reason::TokenLostInCommit, now);
                 } else {
+                    commit.custody.warn_if_due(&mut self.env, now);
                     commit.custody.retransmit_if_due(&mut self.env, now);
                 }
             }
@@ -568,6 +569,7 @@ impl Protocol {
                     let candidates = recovery.candidates.clone();
                     self.gather(candidates, Reason::TokenLostInRecovery, now);
                 } else {
+                    recovery.custody.warn_if_due(&mut self.env, now);
                     recovery.custody.retransmit_if_due(&mut self.env, now);
                 }
             }

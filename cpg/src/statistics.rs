@@ -9,6 +9,8 @@ pub struct RingStatistics {
     pub orf_token_tx: u64,
     pub orf_token_rx: u64,
     pub token_retransmits: u64,
+    /// How often the token was reported as late.
+    pub token_warnings: u64,
     pub mcast_tx: u64,
     pub mcast_rx: u64,
     pub mcast_retx: u64,
@@ -46,4 +48,45 @@ pub struct RingStatistics {
     pub mtt_rx_token: Duration,
     /// Smoothed packets waiting at this node on token arrival.
     pub avg_backlog_calc: u64,
+}
+
+impl RingStatistics {
+    /// All counters by name, as they stand under `stats.srp.` in the statistics map.
+    pub fn entries(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("orf_token_tx", self.orf_token_tx),
+            ("orf_token_rx", self.orf_token_rx),
+            ("token_retransmits", self.token_retransmits),
+            ("token_warnings", self.token_warnings),
+            ("mcast_tx", self.mcast_tx),
+            ("mcast_rx", self.mcast_rx),
+            ("mcast_retx", self.mcast_retx),
+            ("mcast_requested", self.mcast_requested),
+            ("memb_join_tx", self.memb_join_tx),
+            ("memb_join_rx", self.memb_join_rx),
+            ("memb_merge_detect_tx", self.memb_merge_detect_tx),
+            ("memb_merge_detect_rx", self.memb_merge_detect_rx),
+            ("memb_commit_token_tx", self.memb_commit_token_tx),
+            ("memb_commit_token_rx", self.memb_commit_token_rx),
+            ("token_hold_cancel_tx", self.token_hold_cancel_tx),
+            ("token_hold_cancel_rx", self.token_hold_cancel_rx),
+            ("operational_entered", self.operational_entered),
+            ("operational_token_lost", self.operational_token_lost),
+            ("gather_entered", self.gather_entered),
+            ("commit_entered", self.commit_entered),
+            ("commit_token_lost", self.commit_token_lost),
+            ("recovery_entered", self.recovery_entered),
+            ("recovery_token_lost", self.recovery_token_lost),
+            ("consensus_timeouts", self.consensus_timeouts),
+            ("continuous_gather", self.continuous_gather),
+            ("rx_msg_dropped", self.rx_msg_dropped),
+            ("rx_undecodable", self.rx_undecodable),
+            ("recovery_discarded", self.recovery_discarded),
+            ("recovery_originated", self.recovery_originated),
+            ("configuration_mismatch", self.configuration_mismatch),
+            ("pauses", self.pauses),
+            ("avg_backlog_calc", self.avg_backlog_calc),
+            ("mtt_rx_token", self.mtt_rx_token.as_millis() as u64),
+        ]
+    }
 }

@@ -155,6 +155,7 @@ impl ClusterConfiguration {
         let peers = self.nodes.iter().map(|node| node.id).collect();
         let mut ring = RingConfiguration::new(self.local_node().id, peers);
         ring.timing = self.timing.ring();
+        ring.token_warning = self.timing.token_warning as u32;
         ring.fail_recv_const = u32::try_from(self.timing.fail_recv_const).unwrap_or(u32::MAX);
         ring.seqno_unchanged_const =
             u32::try_from(self.timing.seqno_unchanged_const).unwrap_or(u32::MAX);

@@ -33,6 +33,24 @@ impl GroupTable {
         self.groups.get(group).is_some_and(|members| members.range(first..=last).next().is_some())
     }
 
+    /// The order in which the classic group tool lists: groups in reverse order of their first
+    /// appearance among all members by node and process; within a group the first member, then the
+    /// others backwards (spec 70 §15).
+    pub fn tool_order(&self) -> Vec<(&GroupName, Vec<Member>)> {
+        let mut groups: Vec<(&GroupName, Vec<Member>)> = self
+            .groups
+            .iter()
+            .map(|(name, members)| (name, members.iter().copied().collect()))
+            .collect();
+        groups.sort_by_key(|(name, members)| std::cmp::Reverse((members.first().copied(), *name)));
+        for (_, members) in &mut groups {
+            if let Some(rest) = members.get_mut(1..) {
+                rest.reverse();
+            }
+        }
+        groups
+    }
+
     pub(crate) fn insert(&mut self, group: &GroupName, member: Member) -> bool {
         self.groups.entry(group.clone()).or_default().insert(member)
     }
@@ -60,5 +78,31 @@ impl GroupTable {
             }
         }
         selected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tool_lists_groups_and_members_in_its_own_order() {
+        let mut table = GroupTable::default();
+        for (group, node, process) in
+            [("b", 1, 5), ("a", 1, 9), ("a", 2, 1), ("a", 2, 2), ("c", 3, 1)]
+        {
+            let node = NodeId::new(node).unwrap();
+            let member = Member { node, process: ProcessId(process) };
+            table.insert(&GroupName::new(group).unwrap(), member);
+        }
+        let order: Vec<String> = table
+            .tool_order()
+            .into_iter()
+            .map(|(name, members)| {
+                let ids = members.iter().map(|m| format!("{}/{}", m.node, m.process.0));
+                format!("{name}: {}", ids.collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        assert_eq!(order, ["c: 3/1", "a: 1/9 2/2 2/1", "b: 1/5"]);
     }
 }

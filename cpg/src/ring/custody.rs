@@ -16,6 +16,7 @@ pub(crate) struct Custody {
     loss: Time,
     saved: Option<(NodeId, Bytes)>,
     again: Option<Time>,
+    warning: Option<Time>,
     wait: Duration,
     rotation: Duration,
 }
@@ -28,6 +29,7 @@ impl Custody {
             loss: now + timing.token,
             saved: None,
             again: None,
+            warning: warning(env, now),
             wait: timing.token_retransmit,
             rotation: QUICKEST_RETRANSMIT,
         }
@@ -44,6 +46,7 @@ impl Custody {
         self.loss = now + env.configuration.timing.token;
         self.again = None;
         self.saved = None;
+        self.warning = warning(env, now);
     }
 
     /// The token was passed on. `patient` when the ring may be idle and its representative holding.
@@ -77,6 +80,16 @@ impl Custody {
         self.again = Some(now + self.wait);
     }
 
+    /// Tells operators that the token is late.
+    pub(crate) fn warn_if_due(&mut self, env: &mut Environment, now: Time) {
+        if due(self.warning, now) {
+            self.warning = None;
+            env.statistics.token_warnings += 1;
+            let passed = now.since(self.received).as_millis();
+            log::info!("Token has not been received in {passed} ms");
+        }
+    }
+
     pub(crate) fn is_lost(&self, now: Time) -> bool {
         self.loss <= now
     }
@@ -94,9 +107,16 @@ impl Custody {
     /// The node itself holds the token: it cannot be lost meanwhile.
     pub(crate) fn keep(&mut self, env: &Environment, now: Time) {
         self.loss = now + env.configuration.timing.token;
+        self.warning = warning(env, now);
     }
 
     pub(crate) fn timeout(&self) -> Option<Time> {
-        earliest(Some(self.loss), self.again)
+        earliest(earliest(Some(self.loss), self.warning), self.again)
     }
+}
+
+/// When a token received now counts as late.
+fn warning(env: &Environment, now: Time) -> Option<Time> {
+    let percent = env.configuration.token_warning.min(100);
+    (percent > 0).then(|| now + env.configuration.timing.token * percent / 100)
 }

@@ -322,6 +322,7 @@ impl Operational {
         if self.held.is_none() && self.custody.is_lost(now) {
             return self.token_lost(env, now);
         }
+        self.custody.warn_if_due(env, now);
         self.custody.retransmit_if_due(env, now);
         if due(self.cancel_again, now) {
             if env.outbox.is_ready() {

@@ -53,6 +53,8 @@ pub struct RingConfiguration {
     pub peers: Vec<NodeId>,
     /// Time-outs.
     pub timing: Timing,
+    /// Per cent of the token time-out after which a late token is reported; 0 for never.
+    pub token_warning: u32,
     /// Flow control.
     pub limits: FlowLimits,
     /// Token visits without progress after which the node that holds the ring back is evicted.
@@ -78,6 +80,7 @@ impl RingConfiguration {
             node,
             peers,
             timing: Timing::for_nodes(all.len()),
+            token_warning: 75,
             limits: FlowLimits { rotation: 384, visit: 256, accelerated: 128 },
             fail_recv_const: 2500,
             seqno_unchanged_const: 30,
