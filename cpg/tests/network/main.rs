@@ -119,3 +119,16 @@ fn thirty_per_cent_loss_is_repaired() {
     cluster.assert_same_order();
     assert!(relay.dropped() > 100, "the relay dropped {} only", relay.dropped());
 }
+
+#[test]
+fn ipv6_and_multicast_carry_the_ring_too() {
+    for (ipv6, multicast) in [(true, false), (false, true)] {
+        let Some((_guard, mut network)) = network(1) else { return };
+        (network.ipv6, network.multicast) = (ipv6, multicast);
+        let cluster = Cluster::start(&network, TOKEN);
+        cluster.expect_ring(&[1, 2, 3], Duration::from_secs(15));
+        cluster.expect_traffic(Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(500));
+        cluster.assert_same_order();
+    }
+}

@@ -1,6 +1,6 @@
 //! Three hosts and a switch as network namespaces.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,6 +12,10 @@ pub struct Network {
     pub links: usize,
     /// Where node `a` sends what is meant for node `b`, when a relay stands between them.
     pub relayed: bool,
+    /// Nodes use their IPv6 addresses.
+    pub ipv6: bool,
+    /// Data goes to a multicast group.
+    pub multicast: bool,
 }
 
 fn ip(arguments: &str) -> Result<(), String> {
@@ -29,7 +33,8 @@ impl Network {
     pub fn create(nodes: u32, links: usize) -> Result<Network, String> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("cpg{}x{serial}", std::process::id());
-        let network = Network { prefix, nodes, links, relayed: false };
+        let network =
+            Network { prefix, nodes, links, relayed: false, ipv6: false, multicast: false };
         network.build()?;
         Ok(network)
     }
@@ -54,6 +59,8 @@ impl Network {
                 ip(&format!("-n {switch} link set {port} master br{link} up"))?;
                 let address = address(node, link);
                 ip(&format!("-n {host} addr add {address}/24 dev eth{link}"))?;
+                let address = address_v6(node, link);
+                ip(&format!("-n {host} addr add {address}/64 dev eth{link} nodad"))?;
                 ip(&format!("-n {host} link set eth{link} up"))?;
             }
         }
@@ -108,6 +115,10 @@ fn port(node: u32, link: usize) -> String {
 
 pub fn address(node: u32, link: usize) -> IpAddr {
     Ipv4Addr::new(10, 77, link as u8, node as u8).into()
+}
+
+pub fn address_v6(node: u32, link: usize) -> IpAddr {
+    Ipv6Addr::new(0xfd77, link as u16, 0, 0, 0, 0, 0, node as u16).into()
 }
 
 pub fn relay_address(node: u32) -> IpAddr {

@@ -1,6 +1,6 @@
 //! A node as a process, and the tests' view of a cluster of them.
 
-use crate::namespaces::{Network, address, relay_address};
+use crate::namespaces::{Network, address, address_v6, relay_address};
 use cpg::driver::{Driver, DriverConfiguration, LinkBind};
 use cpg::endpoint::EndpointConfiguration;
 use cpg::group::{Event, GroupName, ProcessId};
@@ -12,7 +12,7 @@ use cpg::security::{Cipher, Key, Keyring};
 use cpg::{Guarantee, NodeId};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -33,12 +33,15 @@ pub fn run_node() {
     }
     let me: u32 = variable("CPG_NODE").parse().unwrap();
     let links: usize = variable("CPG_LINKS").parse().unwrap();
-    let relayed = variable("CPG_RELAYED") == "true";
+    let set = |name: &str| variable(name) == "true";
+    let (relayed, ipv6) = (set("CPG_RELAYED"), set("CPG_IPV6"));
+    let own = |id: u32, link: usize| if ipv6 { address_v6(id, link) } else { address(id, link) };
+    let group_address: Option<IpAddr> = set("CPG_MULTICAST").then(|| [239, 192, 77, 1].into());
     let token = Duration::from_millis(variable("CPG_TOKEN").parse().unwrap());
     let node = NodeId::new(me).unwrap();
     let ids: Vec<NodeId> = (1..=3).filter_map(NodeId::new).collect();
     let peer_address = |id: u32, link: usize| {
-        let ip = if relayed { relay_address(id) } else { address(id, link) };
+        let ip = if relayed { relay_address(id) } else { own(id, link) };
         SocketAddr::new(ip, PORT + link as u16)
     };
     let addresses = |id: NodeId| {
@@ -52,13 +55,16 @@ pub fn run_node() {
     let configuration = DriverConfiguration {
         endpoint: EndpointConfiguration {
             ring,
-            links: LinkConfiguration::new(node, peers, token),
+            links: LinkConfiguration {
+                multicast: vec![group_address.map(|group| SocketAddr::new(group, PORT))],
+                ..LinkConfiguration::new(node, peers, token)
+            },
             keyring: Some(Keyring::new(Key::new(&[7; 128], Cipher::default()).unwrap())),
         },
         binds: (0..links)
             .map(|link| {
-                let local = SocketAddr::new(address(me, link), PORT + link as u16);
-                LinkBind::unicast(link as u8, local)
+                let local = SocketAddr::new(own(me, link), PORT + link as u16);
+                LinkBind { multicast: group_address, ..LinkBind::unicast(link as u8, local) }
             })
             .collect(),
         state_directory: PathBuf::from(variable("CPG_STATE")),
@@ -139,6 +145,8 @@ impl Cluster {
             .env("CPG_NODE", node.to_string())
             .env("CPG_LINKS", network.links.to_string())
             .env("CPG_RELAYED", network.relayed.to_string())
+            .env("CPG_IPV6", network.ipv6.to_string())
+            .env("CPG_MULTICAST", network.multicast.to_string())
             .env("CPG_TOKEN", self.token.as_millis().to_string())
             .env("CPG_STATE", &self.state)
             .stdout(Stdio::piped())
