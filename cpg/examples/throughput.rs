@@ -298,11 +298,31 @@ fn follow(load: &mut Load) -> Result<(), Failure> {
     }
 }
 
+/// Processor time this process has used, to the nanosecond as the scheduler counts it.
+fn processor_time() -> Result<Duration, Failure> {
+    let text = std::fs::read_to_string("/proc/self/schedstat")?;
+    let nanos = text.split_whitespace().next().ok_or("schedstat is empty")?;
+    Ok(Duration::from_nanos(nanos.parse()?))
+}
+
 fn report(load: &mut Load, options: &Options) -> Result<(), Failure> {
     let settle = Instant::now();
     while settle.elapsed() < Duration::from_millis(700) {
         load.turn(Duration::from_millis(10))?;
     }
+    let quiet = Instant::now();
+    while quiet.elapsed() < Duration::from_secs(1) {
+        load.turn(Duration::from_millis(100))?;
+    }
+    let (quiet, used) = (Instant::now(), processor_time()?);
+    while quiet.elapsed() < Duration::from_secs(options.seconds) {
+        load.turn(Duration::from_secs(1))?;
+    }
+    let used = processor_time()?.saturating_sub(used);
+    println!(
+        "quiet: {:.2} % of a processor",
+        used.as_secs_f64() / quiet.elapsed().as_secs_f64() * 100.0
+    );
     load.idle(50)?;
     load.idle(2000)?;
     load.latencies.sort_unstable();
