@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::agent::AgentSpec;
@@ -34,7 +35,8 @@ fn checked(what: &'static str, text: &str) -> Result<Arc<str>, RequestError> {
 }
 
 /// The id under which a resource is registered; never empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
@@ -60,7 +62,8 @@ impl fmt::Display for ResourceId {
 }
 
 /// The name of an action, for example `start`; never empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Action(Arc<str>);
 
 impl Action {
@@ -97,8 +100,31 @@ impl fmt::Display for Action {
     }
 }
 
+/// Checked texts read and write as plain ones.
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = RequestError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().into()
+            }
+        }
+    )*};
+}
+
+as_text!(ResourceId, Action);
+
 /// How often an operation repeats, in milliseconds; [`Interval::ONCE`] does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Interval(u32);
 
 impl Interval {
@@ -131,7 +157,7 @@ impl Interval {
 }
 
 /// The name of an operation, `RSC_ACTION_INTERVALMS`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OpKey {
     /// Of which resource.
     pub resource: ResourceId,
@@ -148,7 +174,8 @@ impl fmt::Display for OpKey {
 }
 
 /// The parameters of an operation, by name. The first value given for a name wins.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
@@ -207,8 +234,22 @@ impl Parameters {
     }
 }
 
+impl TryFrom<BTreeMap<String, String>> for Parameters {
+    type Error = RequestError;
+
+    fn try_from(map: BTreeMap<String, String>) -> Result<Self, Self::Error> {
+        Self::from_pairs(map.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
+impl From<Parameters> for BTreeMap<String, String> {
+    fn from(parameters: Parameters) -> Self {
+        parameters.0
+    }
+}
+
 /// A resource to register.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// Its id.
     pub id: ResourceId,
@@ -219,15 +260,15 @@ pub struct Resource {
 }
 
 /// Who asks. The caller numbers its clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientId(pub u64);
 
 /// The number of a request; the result of an operation carries the number of its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(pub u32);
 
 /// An operation to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// On which resource; it must be registered.
     pub resource: ResourceId,

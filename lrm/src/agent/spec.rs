@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Standard;
@@ -10,7 +11,8 @@ use super::Standard;
 /// Which agent: standard, provider where the standard has providers, and type.
 ///
 /// A value always has a non-empty type, and a provider exactly when the standard needs one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct AgentSpec {
     standard: Standard,
     provider: Option<String>,
@@ -104,6 +106,20 @@ impl FromStr for AgentSpec {
         } else {
             Self::new(standard, None, rest)
         }
+    }
+}
+
+impl TryFrom<String> for AgentSpec {
+    type Error = AgentSpecError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<AgentSpec> for String {
+    fn from(spec: AgentSpec) -> Self {
+        spec.to_string()
     }
 }
 

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 use thiserror::Error;
 
@@ -75,7 +76,7 @@ impl Default for Config {
 }
 
 /// Why an operation was not queued.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum ExecuteError {
     /// The resource is not registered.
     #[error("resource `{0}` is not registered; register it first")]
@@ -89,7 +90,7 @@ pub enum ExecuteError {
 }
 
 /// Why nothing was cancelled.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum CancelError {
     /// The resource is not registered.
     #[error("resource `{0}` is not registered")]
@@ -122,7 +123,7 @@ impl CancelError {
 }
 
 /// What became of an unregistration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unregistered {
     /// It is gone, or never was.
     Done,
@@ -131,7 +132,7 @@ pub enum Unregistered {
 }
 
 /// A recurring operation, as listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recurring {
     /// Of which resource.
     pub resource: ResourceId,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent::AgentSpec;
 use crate::agent::Standard;
 use crate::operation::{Action, CallId, ClientId, Interval, OpKey, Parameters, ResourceId};
@@ -19,7 +21,7 @@ pub struct Now {
 }
 
 /// One run of an agent. Never used twice, so a late word about an old run is recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(pub(super) u64);
 
 impl RunId {
@@ -157,7 +159,7 @@ pub enum Task {
 }
 
 /// An alert to send (spec 80 §12).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// The alert's id, for logs.
     pub id: String,
@@ -170,7 +172,7 @@ pub struct Alert {
 }
 
 /// Something to ask of the fencer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FenceRequest {
     /// The run to answer.
     pub run: RunId,
@@ -181,7 +183,7 @@ pub struct FenceRequest {
 }
 
 /// What the fencer is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum FenceAction {
     /// Register the device, then monitor it; the answer is the monitor's.
     Start {
@@ -202,7 +204,7 @@ pub enum FenceAction {
 }
 
 /// Something clients are told.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     /// Who is told.
     pub to: Recipients,
@@ -211,7 +213,7 @@ pub struct Event {
 }
 
 /// Who is told of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Recipients {
     /// Every client.
     All,
@@ -220,7 +222,7 @@ pub enum Recipients {
 }
 
 /// The kinds of events.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum EventKind {
     /// A resource was registered.
     Registered {
@@ -259,7 +261,7 @@ pub enum EventKind {
 }
 
 /// The result of an operation (spec 80 §7).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationResult {
     /// Of which resource.
     pub resource: ResourceId,

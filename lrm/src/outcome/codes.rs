@@ -1,7 +1,37 @@
 //! The two numbers of a result and their texts (spec 80 §4.1–§4.3).
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A number that is no code of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{0} is no {1}")]
+pub struct NoSuchCode(i32, &'static str);
+
+/// Codes read and write as their numbers.
+macro_rules! as_number {
+    ($($name:ident: $what:literal),*) => {$(
+        impl TryFrom<i32> for $name {
+            type Error = NoSuchCode;
+
+            fn try_from(code: i32) -> Result<Self, NoSuchCode> {
+                Self::from_code(code).ok_or(NoSuchCode(code, $what))
+            }
+        }
+
+        impl From<$name> for i32 {
+            fn from(code: $name) -> Self {
+                code.code()
+            }
+        }
+    )*};
+}
+
+as_number!(OcfExit: "OCF exit code", ExecStatus: "execution status");
+
 /// What the agent said, as an OCF exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
 #[repr(u8)]
 pub enum OcfExit {
     /// Success; for a monitor: running (unpromoted).
@@ -105,7 +135,8 @@ pub fn exit_status_text(code: i32) -> &'static str {
 }
 
 /// Whether the operation could be run at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
 #[repr(i8)]
 pub enum ExecStatus {
     /// In progress.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{ExecStatus, OcfExit};
 use crate::agent::Standard;
 
 /// The result of one run: exit code, execution status, and a line that explains it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// What the agent said.
     pub exit: OcfExit,

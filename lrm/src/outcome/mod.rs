@@ -4,7 +4,7 @@
 mod codes;
 mod interpret;
 
-pub use codes::{ExecStatus, OcfExit, exit_status_text};
+pub use codes::{ExecStatus, NoSuchCode, OcfExit, exit_status_text};
 pub use interpret::{
     Outcome, ProcessEnd, ProcessKind, StartError, StartErrorKind, duration_text, exit_reason,
     ocf_exit_of, signal_text,
