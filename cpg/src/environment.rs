@@ -4,7 +4,7 @@ use crate::identity::{Incarnation, NodeId, RingId};
 use crate::membership::{Flapping, Sighting};
 use crate::mutation::Mutation;
 use crate::packing::Outbox;
-use crate::protocol::{Configuration, Delivery, Output};
+use crate::report::{Configuration, Delivery, Output};
 use crate::ring::RingConfiguration;
 use crate::statistics::RingStatistics;
 use crate::time::Time;
@@ -90,6 +90,12 @@ impl Environment {
 
     pub(crate) fn deliver_configuration(&mut self, configuration: Configuration) {
         self.deliveries.push_back(Delivery::Configuration(configuration));
+    }
+
+    /// Another configured node. What others claim to be is not looked at, so that nothing grows
+    /// with the number of ids somebody makes up.
+    pub(crate) fn is_peer(&self, node: NodeId) -> bool {
+        node != self.me && self.configuration.peers.contains(&node)
     }
 
     /// Whether a planted mistake is switched on. Always false outside of the mutation tests.

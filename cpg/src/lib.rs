@@ -62,6 +62,7 @@ pub mod membership;
 pub mod mutation;
 pub mod protocol;
 mod recovery;
+mod report;
 pub mod ring;
 pub mod statistics;
 

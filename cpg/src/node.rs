@@ -174,6 +174,11 @@ impl Node {
         self.pump(now);
     }
 
+    /// See [`Protocol::reconfigure`].
+    pub fn reconfigure(&mut self, change: crate::ring::Reconfiguration) {
+        self.protocol.reconfigure(change);
+    }
+
     /// Takes a received packet.
     pub fn handle_packet(&mut self, bytes: Bytes, now: Time) {
         self.protocol.handle_packet(bytes, now);

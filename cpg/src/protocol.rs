@@ -7,103 +7,23 @@
 //!       └── RECOVERY ◄────────── complete commit token ────────────── COMMIT ──┘
 //! ```
 
+pub use crate::report::{
+    Boot, Configuration, ConfigurationKind, Delivery, OrderingState, Output, PhaseName,
+};
+
 use crate::environment::Environment;
-use crate::identity::{Incarnation, NodeId, RingId};
+use crate::identity::{NodeId, RingId};
 use crate::membership::{Candidates, Commit, Gather, GatherStep, JoinEffect, Reason, Sighting};
 #[cfg(feature = "mutations")]
 use crate::mutation::Mutation;
 use crate::packing::Outbox;
 use crate::recovery::{OldRing, Recovery, RecoveryStep};
-use crate::ring::{Operational, RingConfiguration};
+use crate::ring::{Operational, Reconfiguration, RingConfiguration};
 use crate::statistics::RingStatistics;
 use crate::time::Time;
 use crate::wire::{CommitToken, Guarantee, Join, Packet, Probe, Token};
 use bytes::Bytes;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// What the protocol wants done, in order.
-#[derive(Debug, Clone)]
-pub enum Output {
-    /// Make the ring sequence durable *before* any later output is acted upon.
-    Persist {
-        /// The number to hand in as [`Boot::ring_sequence`] at the next start.
-        ring_sequence: u64,
-    },
-    /// Send a packet to each of these nodes.
-    Send {
-        /// Receivers; never this node.
-        to: Arc<[NodeId]>,
-        /// The encoded packet.
-        bytes: Bytes,
-    },
-}
-
-/// What is delivered to the layer above, in the total order.
-#[derive(Debug, Clone)]
-pub enum Delivery {
-    /// The payload of an ordered packet.
-    Packet {
-        /// The ring that ordered it.
-        ring: RingId,
-        /// Its number there.
-        seq: u64,
-        /// Who sent it.
-        originator: NodeId,
-        /// Under which condition it was delivered.
-        guarantee: Guarantee,
-        /// Chunks of messages.
-        payload: Bytes,
-    },
-    /// The membership changed.
-    Configuration(Configuration),
-}
-
-/// The two halves of a membership change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConfigurationKind {
-    /// The nodes that come along from the old ring; more of its messages may follow.
-    Transitional,
-    /// The members of the new ring.
-    Regular,
-}
-
-/// A change of configuration (spec 70 §7.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Configuration {
-    /// Which half of the change.
-    pub kind: ConfigurationKind,
-    /// The new ring.
-    pub ring: RingId,
-    /// The ring before; together with `ring` it names the transitional configuration.
-    pub old_ring: RingId,
-    /// Members, ascending.
-    pub members: Vec<NodeId>,
-    /// Nodes of the old ring that did not come along; only in the transitional half.
-    pub left: Vec<NodeId>,
-    /// Nodes that were not in the old ring; only in the regular half.
-    pub joined: Vec<NodeId>,
-}
-
-/// What a start of the node brings along.
-#[derive(Debug, Clone, Copy)]
-pub struct Boot {
-    /// The sequence persisted last; 0 when there is none.
-    pub ring_sequence: u64,
-    /// A fresh random number.
-    pub incarnation: Incarnation,
-}
-
-/// The phase a node is in, for status displays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum PhaseName {
-    Operational,
-    Gather,
-    Commit,
-    Recovery,
-    Left,
-}
 
 #[derive(Debug)]
 enum Phase {
@@ -335,6 +255,16 @@ impl Protocol {
         }
     }
 
+    /// Changes what may change at run time. A node that is no longer a peer stays in the ring until
+    /// it leaves; it is not heard when it wants to join again.
+    pub fn reconfigure(&mut self, change: Reconfiguration) {
+        let configuration = &mut self.env.configuration;
+        configuration.timing = change.timing;
+        configuration.token_warning = change.token_warning;
+        configuration.limits = change.limits;
+        configuration.peers = change.peers;
+    }
+
     /// Counters.
     pub fn statistics(&self) -> &RingStatistics {
         &self.env.statistics
@@ -454,13 +384,13 @@ impl Protocol {
     fn on_join(&mut self, join: Join, now: Time) {
         self.env.statistics.memb_join_rx += 1;
         self.env.highest = self.env.highest.max(join.ring_sequence).max(join.highest_sequence);
-        let deaf = now < self.deaf_until || join.originator == self.env.me;
+        let deaf = now < self.deaf_until || !self.env.is_peer(join.originator);
         if deaf || self.differs(join.configuration) {
             return;
         }
         self.env.silent.remove(&join.originator);
-        if let (true, Some(leaver)) = (join.leave, Some(join.originator)) {
-            self.env.left_cleanly.insert(leaver);
+        if join.leave {
+            self.env.left_cleanly.insert(join.originator);
         }
         match &mut self.phase {
             Phase::Gather(gather) => {
@@ -523,7 +453,7 @@ impl Protocol {
 
     fn on_probe(&mut self, probe: Probe, now: Time) {
         self.env.statistics.memb_merge_detect_rx += 1;
-        if self.differs(probe.configuration) || probe.originator == self.env.me {
+        if self.differs(probe.configuration) || !self.env.is_peer(probe.originator) {
             return;
         }
         self.env.highest = self.env.highest.max(probe.ring.sequence.min(u64::MAX / 2));
@@ -634,16 +564,4 @@ impl Protocol {
         let operational = recovery.install(&mut self.env, now);
         self.phase = Phase::Operational(Box::new(operational));
     }
-}
-
-/// Ordering state of an operational node, for observers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct OrderingState {
-    pub ring: RingId,
-    pub aru: u64,
-    pub released: u64,
-    pub delivered: u64,
-    pub safe_to: u64,
-    pub installed: Time,
 }

@@ -239,7 +239,7 @@ fn every_story_goes_as_written() {
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 8, "scripts are missing");
+    assert!(paths.len() >= 12, "scripts are missing");
     let update = std::env::var_os("CPG_UPDATE_SCRIPTS").is_some();
     for path in paths {
         let script = std::fs::read_to_string(&path).unwrap();

@@ -4,7 +4,7 @@ use super::{OldRing, Recovery};
 use crate::environment::Environment;
 use crate::identity::NodeId;
 use crate::mutation::Mutation;
-use crate::protocol::{Configuration, ConfigurationKind};
+use crate::report::{Configuration, ConfigurationKind};
 use crate::ring::Operational;
 use crate::time::Time;
 use crate::wire::Guarantee;

@@ -9,7 +9,7 @@ mod timing;
 mod window;
 
 pub use flow::FlowLimits;
-pub use timing::{RingConfiguration, Timing};
+pub use timing::{Reconfiguration, RingConfiguration, Timing};
 
 pub(crate) use custody::Custody;
 pub(crate) use operational::Operational;

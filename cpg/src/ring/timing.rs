@@ -69,6 +69,19 @@ pub struct RingConfiguration {
     pub digest: u64,
 }
 
+/// What a reload of the configuration may change.
+#[derive(Debug, Clone)]
+pub struct Reconfiguration {
+    /// See [`RingConfiguration::timing`].
+    pub timing: Timing,
+    /// See [`RingConfiguration::token_warning`].
+    pub token_warning: u32,
+    /// See [`RingConfiguration::limits`].
+    pub limits: FlowLimits,
+    /// See [`RingConfiguration::peers`].
+    pub peers: Vec<NodeId>,
+}
+
 impl RingConfiguration {
     /// Defaults for `node` in a cluster of `peers`: accelerated ring, datagrams for a path MTU of 1500.
     pub fn new(node: NodeId, peers: Vec<NodeId>) -> RingConfiguration {
