@@ -9,6 +9,8 @@ pub mod active;
 mod definition_changes;
 pub mod digest;
 pub mod entry;
+#[cfg(test)]
+mod examples;
 mod expiry;
 pub mod fail_count;
 mod failure;

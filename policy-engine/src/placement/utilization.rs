@@ -51,12 +51,14 @@ pub(super) fn give_back(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId) 
     change(cluster, r, node, i32::saturating_add);
 }
 
+/// An attribute that the node lacks starts at 0 with the first change, which counts for nothing itself.
 fn change(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId, by: fn(i32, i32) -> i32) {
     let capacity = &mut cluster.nodes[node.index()].capacity;
     for (name, value) in &cluster.resources[r.index()].utilization {
-        if let Some(left) = capacity.get_mut(name) {
-            *left = by(*left, amount(value));
-        }
+        capacity
+            .entry(name.clone())
+            .and_modify(|left| *left = by(*left, amount(value)))
+            .or_insert(0);
     }
 }
 

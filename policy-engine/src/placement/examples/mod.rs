@@ -128,20 +128,39 @@ impl Example<'_> {
         )
     }
 
-    /// Places everything; score lines, tables joined to one line each, then where things are.
-    fn run(&self) -> Vec<String> {
+    /// Places everything and looks at the result.
+    fn placed<T>(&self, look: impl FnOnce(&Cluster<'_>) -> T) -> T {
         let document = Document::parse(&self.document()).expect("a well-formed example");
         let generated = input::generate(&document);
         let now = DateTime::from_epoch(1_700_000_000, 0);
-        let switches = Switches { scores: true, ..Switches::default() };
+        let switches = Switches { scores: true, utilization: true, ..Switches::default() };
         let mut cluster = input::build(&document, &generated, now, switches);
         input::constraints(&mut cluster);
         input::criteria(&mut cluster);
         ordering::implicit::create(&mut cluster);
         super::assign(&mut cluster);
-        let mut out = tables(&cluster);
-        out.extend(places(&cluster));
-        out
+        look(&cluster)
+    }
+
+    /// Score lines, tables joined to one line each, then where things are.
+    fn run(&self) -> Vec<String> {
+        self.placed(|cluster| {
+            let mut out = tables(cluster);
+            out.extend(places(cluster));
+            out
+        })
+    }
+
+    /// Capacity lines of one kind: `NODE NAME=VALUE...`.
+    fn capacities(&self, kind: &str) -> Vec<String> {
+        let of_kind = |line: &ScoreLine| match line {
+            ScoreLine::Capacity { comment, node, values } if *comment == kind => {
+                let values = values.iter().map(|(n, v)| format!(" {n}={v}")).collect::<String>();
+                Some(format!("{node}{values}"))
+            }
+            _ => None,
+        };
+        self.placed(|cluster| cluster.score_lines.iter().filter_map(of_kind).collect())
     }
 }
 

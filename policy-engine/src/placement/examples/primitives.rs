@@ -188,25 +188,28 @@ fn influence_of_a_dependent_on_an_active_primary() {
 
 #[test]
 fn utilization_bans_after_the_report() {
-    let cases: [(&str, &str, &[&str], [&str; 3], &[&str]); 3] = [
+    /// Name, options, nodes, needs of A, B and D, result.
+    type Case =
+        (&'static str, &'static str, [&'static str; 2], [&'static str; 3], &'static [&'static str]);
+    let cases: [Case; 3] = [
         (
             "together on the only node with room for both",
             "placement-strategy=utilization",
-            &["n1 %cpu=3", "n2 %cpu=4"],
+            ["n1 %cpu=3", "n2 %cpu=4"],
             ["%cpu=2", "%cpu=2", ""],
             &["Primitive A: n1 0, n2 0", "Primitive B: n1 -INFINITY, n2 0", "A -> n2", "B -> n2"],
         ),
         (
             "no node has room for both: the most capable one",
             "placement-strategy=utilization",
-            &["n1 %cpu=3", "n2 %cpu=4"],
+            ["n1 %cpu=3", "n2 %cpu=4"],
             ["%cpu=2", "%cpu=3", ""],
             &["Primitive A: n1 0, n2 0", "Primitive B: n1 -INFINITY, n2 0", "A -> n2"],
         ),
         (
             "balanced",
             "placement-strategy=balanced",
-            &["n1 %cpu=4", "n2 %cpu=3"],
+            ["n1 %cpu=4", "n2 %cpu=3"],
             ["%cpu=2", "%cpu=2 priority=10", "%cpu=1"],
             &[
                 "Primitive B: n1 0, n2 0",
@@ -225,7 +228,11 @@ fn utilization_bans_after_the_report() {
             resources += &primitive("D", d);
             constraints.clear();
         }
-        check(name, &Example { nodes, options, resources, constraints, active: &[] }, expected);
+        check(
+            name,
+            &Example { nodes: &nodes, options, resources, constraints, active: &[] },
+            expected,
+        );
     }
 }
 
@@ -324,4 +331,20 @@ fn a_long_chain_of_colocations_does_not_exhaust_the_stack() {
     };
     let thread = std::thread::Builder::new().stack_size(384 * 1024).spawn(run);
     assert_eq!(thread.expect("a thread").join().ok(), Some(600));
+}
+
+#[test]
+fn an_attribute_the_node_lacks_starts_at_zero() {
+    let run = |needs: &[&str]| {
+        let resources = needs
+            .iter()
+            .enumerate()
+            .map(|(i, need)| primitive(&format!("r{i}"), &format!("%cpu={need}")))
+            .collect();
+        let example = Example { nodes: &["n1"], resources, ..TWO };
+        example.capacities("Remaining")
+    };
+    assert_eq!(run(&["5"]), ["n1 cpu=0"]);
+    assert_eq!(run(&["5", "3"]), ["n1 cpu=-3"]);
+    assert_eq!(run(&["5", "x"]), ["n1 cpu=2147483647"]);
 }
