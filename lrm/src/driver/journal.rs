@@ -4,7 +4,7 @@
 //! A file of fixed slots in a directory that the host clears at boot. A slot is written before and
 //! after a process is made, and cleared when it was reaped: two small writes to memory per run.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -50,10 +50,15 @@ struct Slot {
 }
 
 impl Journal {
-    /// Opens the journal, kills what an earlier executor left running, and starts anew.
+    /// Opens the journal, kills what an earlier executor left running, and starts anew. A journal
+    /// that another executor has open is refused: what runs there is not left over.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Orphan>)> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            let text = format!("{} is the journal of a running executor", path.display());
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+        }
         let mut orphans = Vec::new();
         let mut bytes = [0; SLOT];
         let mut at = 0;
@@ -201,6 +206,7 @@ mod tests {
         journal.intend(0, &line("/bin/true", "start"));
         // Process 1 started long before the slot was written.
         journal.started(0, 1);
+        drop(journal);
         let (_, orphans) = Journal::open(&path).unwrap();
         assert_eq!(orphans, []);
     }
@@ -218,6 +224,8 @@ mod tests {
             if told_pid {
                 journal.started(2, child.id());
             }
+            assert!(Journal::open(&path).is_err(), "in use");
+            drop(journal);
             let (_, orphans) = Journal::open(&path).unwrap();
             assert_eq!(
                 orphans,

@@ -65,7 +65,8 @@ pub struct DriverConfig {
     /// The user that alert agents run as, when this process is root's.
     pub alert_user: Option<User>,
     /// A file, in a directory cleared at boot, from which the next executor learns which agents
-    /// this one left running should it die. Without it they run on unseen.
+    /// this one left running should it die. Without it they run on unseen. One executor uses a
+    /// journal at a time.
     pub journal: Option<PathBuf>,
     /// The agents' directory for temporary files, made if missing: `/run/resource-agents`.
     pub agent_directory: Option<PathBuf>,
@@ -112,7 +113,7 @@ impl Driver {
     /// Makes a driver, and ends what an earlier one left running if there is a journal.
     ///
     /// # Errors
-    /// When the kernel gives no epoll descriptor, or the journal cannot be opened.
+    /// When the kernel gives no epoll descriptor, or the journal cannot be opened or is in use.
     pub fn new(config: DriverConfig) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
