@@ -1,1 +1,4 @@
-//! Benchmarks.
+//! Inputs for measuring Understudy.
+
+pub mod cluster;
+pub mod process;

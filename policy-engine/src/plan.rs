@@ -81,7 +81,7 @@ impl Plan {
 ///   </configuration>
 ///   <status><node_state id="1" uname="alpha" in_ccm="true" crmd="online" join="member" expected="member"/></status>
 /// </cib>"#)?;
-/// let plan = plan(&cib, DateTime::from_epoch(0, 0), &Options::default());
+/// let plan = plan(&cib, DateTime::from_epoch(1_790_000_000, 0), &Options::default());
 /// let line = &plan.summary.resources[0];
 /// assert_eq!((line.verb, line.resource.as_str()), ("Start", "web"));
 /// assert_eq!(line.destination.as_deref(), Some("alpha"));

@@ -10,6 +10,9 @@ pub const ABOUT: &str = "Simulate a cluster's response to events";
 #[derive(Args, Debug, Clone)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
+    /// Read the cluster from a CIB file; without an operation, implies --simulate
+    #[arg(value_name = "CIB", conflicts_with = "xml_file", help_heading = "Input")]
+    pub input: Option<PathBuf>,
     /// Read the cluster from a CIB file instead of standard input
     #[arg(short = 'x', long = "xml-file", value_name = "FILE", help_heading = "Input")]
     pub xml_file: Option<PathBuf>,
@@ -109,12 +112,27 @@ pub struct Arguments {
     pub verbose: u8,
 }
 
+impl Arguments {
+    /// The input file, if it is not standard input.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        self.xml_file.as_deref().or(self.input.as_deref())
+    }
+
+    /// Is a file given on its own, with nothing said about what to do with it?
+    pub fn is_bare(&self) -> bool {
+        let artifacts = [&self.save_input, &self.save_output, &self.save_graph, &self.save_dotfile];
+        self.input.is_some()
+            && !(self.run || self.simulate || self.in_place || self.show_scores || self.show_utilization)
+            && artifacts.iter().all(|a| a.is_none())
+    }
+}
+
 const EXAMPLES: &str = "Examples:
   What would the cluster do now?
-      simulate -x cib.xml -R
+      simulate cib.xml -R
   What if node2 were lost, and where would everything be afterwards?
-      simulate -x cib.xml -S -f node2
+      simulate cib.xml -S -f node2
   Why there? The scores behind each placement:
-      simulate -x cib.xml -s
+      simulate cib.xml -s
   Draw the transition:
-      simulate -x cib.xml -R -D - | dot -Tsvg > transition.svg";
+      simulate cib.xml -Q -D - | dot -Tsvg > transition.svg";

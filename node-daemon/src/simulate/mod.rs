@@ -94,7 +94,7 @@ fn execute(tool: &str, arguments: &Arguments) -> Result<u8, Failure> {
             Some((text.clone(), read))
         }
     };
-    let text = input::read(tool, arguments.xml_file.as_deref())?;
+    let text = input::read(tool, arguments.file())?;
     let document = input::prepare(tool, &text, &mut |line| eprintln!("{line}"))?;
     let request = request(arguments, date);
     let report = policy_engine::simulate::run(document, &request);
@@ -104,7 +104,7 @@ fn execute(tool: &str, arguments: &Arguments) -> Result<u8, Failure> {
 fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
     Request {
         run: a.run || a.save_graph.is_some() || a.save_dotfile.is_some(),
-        simulate: a.simulate || a.in_place || !a.op_fail.is_empty(),
+        simulate: a.simulate || a.in_place || !a.op_fail.is_empty() || a.is_bare(),
         show_attributes: a.show_attrs,
         show_failcounts: a.show_failcounts,
         show_scores: a.show_scores,
@@ -153,8 +153,8 @@ fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Fa
     if let (Some(path), Some(document)) = (&a.save_input, &saved.input) {
         create(path, document.to_xml())?;
     }
-    let in_place = if a.in_place { a.xml_file.as_ref() } else { None };
-    if let (Some(path), Some(document)) = (in_place.or(a.save_output.as_ref()), &saved.output) {
+    let in_place = if a.in_place { a.file() } else { None };
+    if let (Some(path), Some(document)) = (in_place.or(a.save_output.as_deref()), &saved.output) {
         create(path, document.to_xml())?;
     }
     let artifact = |path: &Path, content: String| {
