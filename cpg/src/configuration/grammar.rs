@@ -52,8 +52,6 @@ pub enum Problem {
     UidGidSection,
     #[error("Only memberaddr is allowed in member section")]
     Member,
-    #[error("interface ring number {0} is bigger than allowed maximum 7")]
-    LinkNumber(u64),
     #[error(transparent)]
     Value(#[from] ValueError),
 }
@@ -84,7 +82,7 @@ fn text(bytes: &[u8]) -> String {
 /// A section being read. Sections with an index collect their keys until they end.
 struct Section {
     name: String,
-    collected: Vec<(String, String, usize)>,
+    collected: Vec<(String, Value, usize)>,
 }
 
 struct Reader {
@@ -183,6 +181,11 @@ impl Reader {
             | ["logging", "logger_subsys"]
             | ["logging", "logging_daemon"]
             | ["uidgid"] => {
+                let whole = match path[..] {
+                    ["nodelist", "node"] => format!("nodelist.node.{}.{key}", self.nodes),
+                    _ => format!("{}.{key}", path.join(".")),
+                };
+                let value = keys::typed(&path, &key, &whole, &value)?;
                 if let Some(section) = self.sections.last_mut() {
                     section.collected.push((key, value, line));
                 }
@@ -204,17 +207,20 @@ impl Reader {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let named = |key: &str| {
             let found = section.collected.iter().rev().find(|(name, ..)| name == key);
-            found.map(|(_, value, _)| value.clone())
+            found.map(|(_, value, _)| value.to_string())
         };
         let prefix = match names[..] {
             ["totem", "interface"] => {
                 let number = named("linknumber").or_else(|| named("ringnumber"));
-                let number = self.link_number(number)?;
-                format!("totem.interface.{number}")
+                format!("totem.interface.{}", number.as_deref().unwrap_or("0"))
             }
             ["nodelist", "node"] => {
                 self.nodes += 1;
                 format!("nodelist.node.{}", self.nodes - 1)
+            }
+            ["nodelist"] => {
+                self.nodes = 0; // another list counts from the start again
+                return Ok(());
             }
             ["logging", "logger_subsys"] => {
                 format!("logging.logger_subsys.{}", named("subsys").ok_or(Problem::NoSubsys)?)
@@ -226,22 +232,11 @@ impl Reader {
             _ => return Ok(()),
         };
         for (key, value, line) in section.collected {
-            if key == "linknumber" || key == "ringnumber" {
-                continue;
+            if key != "linknumber" && key != "ringnumber" {
+                self.map.entries.insert(format!("{prefix}.{key}"), Entry { value, line });
             }
-            let whole = format!("{prefix}.{key}");
-            let value = keys::typed(&names, &key, &whole, &value)?;
-            self.map.entries.insert(whole, Entry { value, line });
         }
         Ok(())
-    }
-
-    fn link_number(&self, number: Option<String>) -> Result<u64, Problem> {
-        let Some(number) = number else { return Ok(0) };
-        let section = ["totem", "interface"];
-        let path = "totem.interface.linknumber";
-        let number = keys::typed(&section, "linknumber", path, &number)?.number().unwrap_or(0);
-        if number > 7 { Err(Problem::LinkNumber(number)) } else { Ok(number) }
     }
 
     fn uidgid(&mut self, section: Section) -> Result<(), Problem> {

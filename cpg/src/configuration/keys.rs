@@ -125,10 +125,9 @@ const QUORUM_U8: [&str; 6] = [
 
 fn totem(key: &str) -> Kind {
     match key {
-        "ip_version" => Kind::Word(
-            &["ipv4", "ipv6", "ipv4-6", "ipv6-4"],
-            "Invalid ip_version type. Should be ipv4, ipv6, ipv4-6 or ipv6-4",
-        ),
+        "ip_version" => {
+            Kind::Word(&["ipv4", "ipv6", "ipv4-6", "ipv6-4"], "Invalid ip_version type")
+        }
         "crypto_model" => {
             Kind::Choice("crypto model", &["nss", "openssl", "gcrypt"], "nss or openssl")
         }
@@ -145,7 +144,7 @@ fn totem(key: &str) -> Kind {
         "knet_compression_model" => Kind::Choice(
             "compression model",
             &["none", "zlib", "lz4", "lz4hc", "lzo2", "lzma", "bzip2", "zstd"],
-            "none, zlib, lz4, lz4hc, lzo2, lzma, bzip2 or zstd",
+            "zlib, lz4, lz4hc, lzo2, lzma, bzip2 or zstd",
         ),
         "knet_compression_level" => Kind::I32,
         "config_version" => Kind::U64,

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const DEFAULT_PORT: u16 = 5405;
+const LONGEST_LINK_MODE: usize = 63;
 const DEFAULT_KEY_FILE: &str = "/etc/corosync/authkey";
 
 /// How datagrams travel.
@@ -97,6 +98,11 @@ impl ClusterConfiguration {
         let transport = transport(map)?;
         let knet = transport == Transport::Knet;
         let crypto = crypto(map, transport, &mut warnings)?;
+        let explicit_mode = map.text("totem.link_mode");
+        if explicit_mode.is_some_and(|mode| mode.len() > LONGEST_LINK_MODE) {
+            return refused("totem.link_mode is too long");
+        }
+        check_link_numbers(map)?;
         let version = ip_version(map, transport);
         let clear_high_bit = map.text("totem.clear_node_high_bit") == Some("yes");
         let rules = IdRules { knet, clear_high_bit };
@@ -105,11 +111,10 @@ impl ClusterConfiguration {
             return refused("No interfaces defined");
         }
         let Some(local) = nodes::find_local(&nodes, host, names) else {
-            return refused("No valid name found for local host");
+            return invalid("No valid name found for local host");
         };
         warn_of_deprecated(map, &mut warnings);
         let on_link_0 = nodes.iter().filter(|node| node.addresses.contains_key(&0)).count();
-        let explicit_mode = map.text("totem.link_mode");
         let timing_of_links = TotemTiming::resolve(map, on_link_0);
         let token = timing_of_links.as_ref().map_or(3000, |timing| timing.token);
         let interfaces = interfaces(map, &nodes[local], transport, token)?;
@@ -126,6 +131,11 @@ impl ClusterConfiguration {
         }
         let timing = timing_of_links?;
         nodes::check_links(&nodes)?;
+        let without_address = configured_links(map)
+            .any(|link| !nodes.iter().all(|node| node.addresses.contains_key(&link)));
+        if without_address {
+            return invalid("Not all nodes have the same number of links");
+        }
         Ok(ClusterConfiguration {
             transport,
             cluster_name: map.text("totem.cluster_name").map(str::to_owned),
@@ -255,6 +265,21 @@ fn crypto(
     Ok(Crypto::On { cipher, key_file, inline_key })
 }
 
+/// Links that have an interface section with any key in it.
+fn configured_links(map: &ConfigurationMap) -> impl Iterator<Item = u8> + '_ {
+    let number = |(rest, _): (&str, _)| rest.split_once('.').and_then(|(n, _)| n.parse().ok());
+    map.under("totem.interface.").filter_map(number)
+}
+
+fn check_link_numbers(map: &ConfigurationMap) -> Result<(), ConfigurationError> {
+    match configured_links(map).find(|link| *link > 7) {
+        Some(link) => {
+            invalid(format!("interface ring number {link} is bigger than allowed maximum 7"))
+        }
+        None => Ok(()),
+    }
+}
+
 fn ip_version(map: &ConfigurationMap, transport: Transport) -> IpVersion {
     match map.text("totem.ip_version") {
         Some("ipv4") => IpVersion::V4,
@@ -306,10 +331,8 @@ fn interfaces(
         } else {
             DEFAULT_PORT
         };
-        let port = number("mcastport").map_or(default_port, |port| port as u16);
-        if port == 0 {
-            return invalid(format!("No multicast port specified for interface {link}"));
-        }
+        let port = number("mcastport").filter(|port| *port != 0);
+        let port = port.map_or(default_port, |port| port as u16);
         if number("ttl").is_some() && transport != Transport::Udp {
             let text =
                 format!("Can only set ttl on multicast transport types for interface {link}");
@@ -355,5 +378,6 @@ fn warn_of_deprecated(map: &ConfigurationMap, warnings: &mut Vec<String>) {
     let bound = map.under("totem.interface.").any(|(key, _)| key.ends_with(".bindnetaddr"));
     if bound {
         warnings.push("interface section bindnetaddr is used together with nodelist. Nodelist one is going to be used.".to_owned());
+        warnings.push("Please migrate config file to nodelist.".to_owned());
     }
 }

@@ -97,7 +97,8 @@ fn broken_lines_are_refused_with_their_number() {
         ("totem {\n ip_dscp: af99\n}\n", "2: Value of key \"totem.ip_dscp\" is expected to be number (0..63) or symbolical dscp value, but \"af99\" was given"),
         ("logging {\n logger_subsys {\n debug: on\n }\n}\n", "4: No subsys key in logger_subsys directive"),
         ("uidgid {\n pid: 3\n}\n", "2: uidgid: Only uid and gid are allowed items"),
-        ("totem {\n interface {\n linknumber: 8\n }\n}\n", "4: interface ring number 8 is bigger than allowed maximum 7"),
+        ("totem {\n interface {\n mcastport: 70000\n }\n}\n", "3: Value of key \"totem.interface.mcastport\" is expected to be integer in range (0..65535), but \"70000\" was given"),
+        ("nodelist {\n node {\n nodeid: abc\n }\n}\n", "3: Value of key \"nodelist.node.0.nodeid\" is expected to be integer in range (0..4294967295), but \"abc\" was given"),
     ];
     for (text, expected) in cases {
         assert_eq!(error(text), format!("parser error: corosync.conf:{expected}"));
@@ -119,6 +120,9 @@ fn wrong_values_are_refused_with_the_known_texts() {
         ("crypto_cipher: aes256\ncrypto_hash: none", "crypto_cipher requires crypto_hash with value other than none"),
         ("transport: tcp", "Invalid transport type. Should be udpu, udp or knet"),
         ("transport: udpu\nsecauth: on", "parse error in config: crypto_cipher & crypto_hash are only valid for the Knet transport."),
+        ("interface {\n linknumber: 9\n mcastport: 5\n}", "parse error in config: interface ring number 9 is bigger than allowed maximum 7"),
+        ("interface {\n linknumber: 1\n mcastport: 5\n}", "parse error in config: Not all nodes have the same number of links"),
+        ("interface {\n ttl: 3\n}", "parse error in config: Can only set ttl on multicast transport types for interface 0"),
         ("version: 1", "parse error in config: This totem parser can only parse version 2 configurations."),
     ];
     for (options, expected) in cases {
@@ -136,7 +140,10 @@ fn node_lists_are_checked() {
         replace("nodeid: 3", "nodeid: 70000"),
         "Knet requires nodeid to be less than 65536 for address '10.0.0.3'."
     );
-    assert_eq!(replace("name: b", "name: z"), "No valid name found for local host");
+    assert_eq!(
+        replace("name: b", "name: z"),
+        "parse error in config: No valid name found for local host"
+    );
     assert_eq!(
         replace("name: c", "ring1_addr: 10.1.0.3\n name: c"),
         "parse error in config: Not all nodes have the same number of links"
