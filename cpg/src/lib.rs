@@ -47,8 +47,35 @@
 //! # }
 //! ```
 //!
-//! The layers, in the order in which data flows. Each is a state machine without I/O: time, random
-//! numbers and received bytes come in as arguments, what is to be sent and delivered is polled.
+//! # Layers
+//!
+//! | module | what it does | without I/O |
+//! |---|---|---|
+//! | [`link`], [`security`] | which paths work; frames that are authentic, secret and new | yes |
+//! | [`protocol`] on [`ring`], [`membership`] | the total order and who takes part in it | yes |
+//! | [`group`] in [`node`] | process groups, views, fragmentation, flow control | yes |
+//! | [`endpoint`] | all of the above as one state machine | yes |
+//! | [`driver`] | an endpoint on sockets, a clock and a disk | no |
+//! | [`configuration`] | corosync.conf, read and checked | yes |
+//!
+//! One contract for every state machine here: after any call that takes `now`, drain its `poll_…`
+//! functions until each gives `None`, then call `handle_timeout` at `poll_timeout` at the latest. Calls
+//! that come too early do nothing. Outputs are in order, and a `Persist` must be durable before anything
+//! after it is sent. Queues are bounded: client messages are refused with
+//! [`group::Refusal::TryAgain`], everything else is bounded by the protocol's windows.
+//!
+//! # Where it goes beyond the classic protocol
+//!
+//! - The accelerated ring is the default; `accelerated: 0` in [`ring::FlowLimits`] is the classic one.
+//! - Ring ids are durable (synced, renamed) before they are used and carry a random incarnation.
+//! - Rings merge only when every pair of their members is proven reachable both ways, and nodes that
+//!   flap wait; a node with one-way links cannot tear a healthy ring.
+//! - The links' evidence (silence, refused datagrams) shortens the detection of a dead node; the
+//!   members still have to agree.
+//! - A node that does not receive is evicted by the others.
+//! - Each packet missing in recovery is re-originated by one holder.
+//! - Safe delivery is real, and the transitional configuration has an identity of its own.
+//! - One exchange synchronises the groups after a change; its state is keyed by the ring.
 
 #![forbid(unsafe_code)]
 

@@ -3,6 +3,44 @@
 //! [`Driver::turn`] waits for readiness with `mio`, reads datagrams in batches, lets timers run out and
 //! sends what the endpoint wants sent, segmented by the kernel where it can. A program with sources of
 //! its own registers them with [`Driver::registry`] and gets their tokens back.
+//!
+//! ```no_run
+//! use cpg::configuration::ClusterConfiguration;
+//! use cpg::driver::{Driver, DriverConfiguration, LinkBind, read_key_file};
+//! use cpg::endpoint::EndpointConfiguration;
+//! use cpg::group::{Event, GroupName, ProcessId};
+//! use cpg::node::NodeEvent;
+//! use cpg::security::{Cipher, Keyring};
+//!
+//! fn run(cluster: &ClusterConfiguration) -> Result<(), Box<dyn std::error::Error>> {
+//!     let key = read_key_file("/etc/corosync/authkey".as_ref(), Cipher::default())?;
+//!     let addresses = cluster.addresses(cluster.local_node());
+//!     let mut driver = Driver::start(DriverConfiguration {
+//!         endpoint: EndpointConfiguration {
+//!             ring: cluster.ring(),
+//!             links: cluster.links(),
+//!             keyring: Some(Keyring::new(key)),
+//!         },
+//!         binds: addresses.iter().map(|a| LinkBind::unicast(a.link, a.address)).collect(),
+//!         state_directory: "/var/lib/corosync".into(),
+//!         socket_buffer: 8 << 20,
+//!     })?;
+//!     let client = driver.act(|node, _| node.connect(ProcessId(std::process::id())))??;
+//!     let group = GroupName::new("accounts")?;
+//!     while !driver.endpoint().node().is_ready() {
+//!         driver.turn(None)?;
+//!     }
+//!     driver.act(|node, now| node.join(client, group, now))??;
+//!     loop {
+//!         driver.turn(None)?;
+//!         while let Some(event) = driver.poll_event() {
+//!             if let NodeEvent::Client(_, Event::Message(message)) = event {
+//!                 println!("{:?} says {:?}", message.sender, message.payload);
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
 #![allow(clippy::disallowed_methods)] // here, and only here, the clock, sockets and files are real
 
 mod clock;
