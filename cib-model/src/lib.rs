@@ -3,8 +3,14 @@
 //! The modules follow the way of the data. [`document`] holds any CIB text as a lossless, mutable
 //! arena. [`scalar`] and [`date`] read what stands in its attributes: scores, intervals, dates. On them
 //! rest [`rule`]s, and on rules the choice among blocks of options ([`nvpair`]). [`digest`] gives
-//! documents and operation parameters a fingerprint. [`validate`] tells what is wrong with a document
-//! and [`schema`] brings an old one up to date.
+//! documents and operation parameters a fingerprint, [`xpath`] names parts of a document. [`validate`]
+//! tells what is wrong with a document and [`schema`] brings an old one up to date; [`model`] is the
+//! whole CIB as types.
+//!
+//! A CIB that lives changes by [`operation`]s, which [`acl`] permits or not and which leave a [`patch`]
+//! behind. [`replica`] keeps the copies on all nodes equal, and [`attribute_table`] the transient node
+//! attributes that one of them writes into it. Both are state machines: inputs and the time in, outputs
+//! out.
 //!
 //! Nothing here reads a clock, a file or a socket: the current time is an argument.
 //!
@@ -54,24 +60,29 @@ pub mod scalar;
 
 pub mod date;
 
-pub mod acl;
-pub mod attribute_table;
-pub mod operation;
-pub mod patch;
-pub mod replica;
 pub mod rule;
 
 pub mod nvpair;
 
 pub mod digest;
 
-pub mod model;
-
-pub mod schema;
+pub mod xpath;
 
 pub mod validate;
 
-pub mod xpath;
+pub mod schema;
+
+pub mod model;
+
+pub mod patch;
+
+pub mod acl;
+
+pub mod operation;
+
+pub mod replica;
+
+pub mod attribute_table;
 
 pub use date::DateTime;
 pub use document::{Document, Element, ElementId, NodeId, ParseError};

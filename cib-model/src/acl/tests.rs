@@ -17,7 +17,10 @@ fn cib(permissions: &str) -> Document {
     .unwrap()
 }
 
-fn permit(rules: &[(&str, &str)]) -> Document {
+/// Kind and selector of each permission.
+type Rules = [(&'static str, &'static str)];
+
+fn permit(rules: &Rules) -> Document {
     let permission = |(index, (kind, selector)): (usize, &(&str, &str))| {
         format!("<acl_permission id='x{index}' kind='{kind}' {selector}/>")
     };
@@ -46,7 +49,7 @@ fn permissions_come_from_targets_groups_and_roles() {
 
 #[test]
 fn the_nearest_mark_decides_and_deny_wins() {
-    let cases: [(&[(&str, &str)], &str, bool, bool); 8] = [
+    let cases: [(&Rules, &str, bool, bool); 8] = [
         (&[("read", "xpath='/cib'")], "passwd", true, false),
         (&[("write", "xpath='/'")], "passwd", true, true),
         (&[("write", "xpath='/cib'"), ("deny", "reference='passwd'")], "passwd", false, false),
@@ -67,7 +70,7 @@ fn the_nearest_mark_decides_and_deny_wins() {
 
 #[test]
 fn readers_see_what_they_may_in_bare_elements() {
-    let visible = |rules: &[(&str, &str)]| {
+    let visible = |rules: &Rules| {
         let document = permit(rules);
         let visible = eve(&document).visible(&document);
         visible.map(|document| document.root().to_xml_compact().replace('"', "'"))
@@ -97,7 +100,7 @@ fn readers_see_what_they_may_in_bare_elements() {
 }
 
 /// Whether eve, with these rules, may replace one text by another in the CIB.
-fn change(rules: &[(&str, &str)], from: &str, to: &str) -> Result<(), String> {
+fn change(rules: &Rules, from: &str, to: &str) -> Result<(), String> {
     let old = permit(rules);
     let text = old.root().to_xml_compact().replace('"', "'");
     assert!(text.contains(from), "{text}");
@@ -107,10 +110,9 @@ fn change(rules: &[(&str, &str)], from: &str, to: &str) -> Result<(), String> {
 
 #[test]
 fn writers_change_what_they_may() {
-    let resources: &[(&str, &str)] = &[("write", "xpath='//resources'")];
-    let guarded: &[(&str, &str)] =
-        &[("write", "xpath='//resources'"), ("deny", "reference='passwd'")];
-    let ok: &[(&[(&str, &str)], &str, &str)] = &[
+    let resources: &Rules = &[("write", "xpath='//resources'")];
+    let guarded: &Rules = &[("write", "xpath='//resources'"), ("deny", "reference='passwd'")];
+    let ok: &[(&Rules, &str, &str)] = &[
         (resources, "value='s'", "value='t'"),
         (resources, "<primitive id='q' class='lsb'/>", ""),
         (resources, "</resources>", "<primitive id='new' class='lsb'/></resources>"),
@@ -126,7 +128,7 @@ fn writers_change_what_they_may() {
     for (rules, from, to) in ok {
         assert_eq!(change(rules, from, to), Ok(()), "{from} -> {to}");
     }
-    let refused: &[(&[(&str, &str)], &str, &str, &str)] = &[
+    let refused: &[(&Rules, &str, &str, &str)] = &[
         (&[], "value='s'", "value='t'", "modify"),
         (&[("read", "xpath='/cib'")], "value='s'", "value='t'", "modify"),
         (guarded, "value='s'", "value='t'", "modify"),

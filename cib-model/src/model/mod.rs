@@ -3,7 +3,7 @@
 //! Reading never fails as a whole: what cannot be understood is left out or takes the place of an
 //! absent value, and is reported with line, element and what would be accepted. What the types do not
 //! hold, unknown attributes for example, stays in the document, to which every record keeps its
-//! [`Element`]. References (`id-ref`) are kept as references.
+//! [`Element`](crate::Element). References (`id-ref`) are kept as references.
 //!
 //! ```
 //! use cib_model::Document;

@@ -2,6 +2,20 @@
 
 use thiserror::Error;
 
+use crate::document::Document;
+
+/// A failure, with what goes back with the reply.
+pub(super) struct Failure {
+    pub error: OperationError,
+    pub output: Option<Box<Document>>,
+}
+
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Failure {
+        Failure { error, output: None }
+    }
+}
+
 /// Why an operation fails.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Error)]
 pub enum OperationError {

@@ -2,7 +2,7 @@
 
 use super::create::create;
 use super::delete::{delete, erase, raise, sections};
-use super::error::OperationError;
+use super::error::{Failure, OperationError};
 use super::merge::modify;
 use super::query::query;
 use super::replace::replace;
@@ -116,8 +116,8 @@ fn change(
     permissions: Option<&Permissions>,
 ) -> Outcome {
     let mut document = current.clone();
-    if let Err((error, output)) = perform(&mut document, request) {
-        return Outcome { output, ..Outcome::failed(error) };
+    if let Err(Failure { error, output }) = perform(&mut document, request) {
+        return Outcome { output: output.map(|output| *output), ..Outcome::failed(error) };
     }
     if let Some(permissions) = permissions
         && let Err(refusal) = permissions.check(current, &document)
@@ -158,29 +158,20 @@ fn change(
 }
 
 /// Does the operation itself, without what goes with it.
-pub(super) fn perform(
-    document: &mut Document,
-    request: &Request,
-) -> Result<(), (OperationError, Option<Document>)> {
+pub(super) fn perform(document: &mut Document, request: &Request) -> Result<(), Failure> {
     match request.operation {
-        Operation::Query | Operation::Noop => Ok(()),
-        Operation::Create => return create(document, request),
-        Operation::Modify => modify(document, request),
-        Operation::Replace => replace(document, request),
-        Operation::Delete => delete(document, request),
-        Operation::Erase => {
-            erase(document);
-            Ok(())
-        }
-        Operation::Bump => {
-            raise(document, "epoch");
-            Ok(())
-        }
-        Operation::Upgrade => upgrade(document, request),
-        Operation::ApplyPatch => apply_patch(document, request),
-        Operation::CommitTransaction => commit(document, request),
+        Operation::Query | Operation::Noop => {}
+        Operation::Create => create(document, request)?,
+        Operation::Modify => modify(document, request)?,
+        Operation::Replace => replace(document, request)?,
+        Operation::Delete => delete(document, request)?,
+        Operation::Erase => erase(document),
+        Operation::Bump => raise(document, "epoch"),
+        Operation::Upgrade => upgrade(document, request)?,
+        Operation::ApplyPatch => apply_patch(document, request)?,
+        Operation::CommitTransaction => commit(document, request)?,
     }
-    .map_err(|error| (error, None))
+    Ok(())
 }
 
 fn apply_patch(document: &mut Document, request: &Request) -> Result<(), OperationError> {

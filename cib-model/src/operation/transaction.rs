@@ -17,7 +17,7 @@ pub(super) fn commit(document: &mut Document, request: &Request) -> Result<(), O
         if !part.operation.is_allowed_in_transaction() {
             return Err(OperationError::NotSupported);
         }
-        perform(document, &part).map_err(|(error, _)| error)?;
+        perform(document, &part).map_err(|failure| failure.error)?;
     }
     Ok(())
 }

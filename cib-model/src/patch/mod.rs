@@ -4,8 +4,9 @@
 //! use cib_model::Document;
 //! use cib_model::patch::{AttributeOrder, Patch};
 //!
-//! let old = Document::parse(r#"<cib epoch="1"><status><x id="a"/></status></cib>"#)?;
-//! let new = Document::parse(r#"<cib epoch="2"><status><x id="b"/></status></cib>"#)?;
+//! let old = r#"<cib admin_epoch="0" epoch="1" num_updates="0"><status><x id="a"/></status></cib>"#;
+//! let new = r#"<cib admin_epoch="0" epoch="1" num_updates="1"><status><x id="b"/></status></cib>"#;
+//! let (old, new) = (Document::parse(old)?, Document::parse(new)?);
 //! let patch = Patch::between(&old, &new, AttributeOrder::Significant).unwrap();
 //! let sent = patch.to_document().to_xml();
 //!

@@ -20,8 +20,11 @@ pub struct Settings {
     /// The schema of a new CIB.
     pub new_schema: Schema,
     /// The groups of the operating system a user belongs to.
-    pub groups_of: Box<dyn Fn(&str) -> Vec<String> + Send>,
+    pub groups_of: GroupLookup,
 }
+
+/// Looks up the groups of a user.
+pub type GroupLookup = Box<dyn Fn(&str) -> Vec<String> + Send>;
 
 impl Settings {
     /// The usual set-up for a node. Users belong to no groups.

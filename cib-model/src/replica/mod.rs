@@ -42,4 +42,4 @@ mod synchronise;
 mod upgrade;
 
 pub use command::Command;
-pub use core::{Channel, Input, Notification, Now, Output, Replica, Role, Settings};
+pub use core::{Channel, GroupLookup, Input, Notification, Now, Output, Replica, Role, Settings};

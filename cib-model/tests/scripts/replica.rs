@@ -1,15 +1,13 @@
 //! Replicas of the CIB, by scripts of what happens in a cluster of three.
 
-mod script;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::script::{self, Command};
 use cib_model::operation::OperationError;
 use cib_model::replica::{Channel, Input, Now, Output, Replica, Settings};
 use cib_model::xpath::XPath;
 use cib_model::{DateTime, Document};
-use script::Command;
 
 type Wire = cib_model::replica::Command;
 

@@ -1,15 +1,13 @@
 //! The attribute manager, by scripts of what happens on one node.
 
-mod script;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::script::{self, Command};
 use cib_model::attribute_table::{
     Answer, AttributeManager, ElectionState, Input, Message, Output, Settings, SyncPoint, Task,
     Token, Update, WriteFailure,
 };
-use script::Command;
 
 struct Node {
     manager: AttributeManager,
