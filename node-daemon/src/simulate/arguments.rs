@@ -6,6 +6,20 @@ use std::path::PathBuf;
 /// One line about the tool.
 pub const ABOUT: &str = "Simulate a cluster's response to events";
 
+/// Output formats.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Nested lists.
+    Text,
+    /// The reference's XML.
+    Xml,
+    /// JSON.
+    Json,
+    /// Nothing.
+    #[value(hide = true)]
+    None,
+}
+
 /// Options, the same as crm_simulate's.
 #[derive(Args, Debug, Clone)]
 #[command(after_help = EXAMPLES)]
@@ -104,6 +118,12 @@ pub struct Arguments {
     #[arg(short = 'a', long, help_heading = "Artifacts")]
     pub all_actions: bool,
 
+    /// How to print: for people, or for machines
+    #[arg(long = "output-as", value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
+    pub output_as: Format,
+    /// Where to print: a file, or - for standard output
+    #[arg(long = "output-to", value_name = "DEST", help_heading = "Output")]
+    pub output_to: Option<PathBuf>,
     /// Essential output only
     #[arg(short = 'Q', long, help_heading = "Output")]
     pub quiet: bool,

@@ -2,9 +2,10 @@
 
 mod arguments;
 mod input;
+mod machine;
 mod profile;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, Format};
 
 use cib_model::DateTime;
 use clap::Parser;
@@ -128,14 +129,25 @@ fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
             operations: a.op_inject.clone(),
         },
         op_fail: a.op_fail.clone(),
+        data: matches!(a.output_as, Format::Xml | Format::Json),
     }
 }
 
 /// Writes what was asked for, then everything printed.
 fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Failure> {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(report.text.as_bytes());
-    let _ = stdout.flush();
+    let text = match a.output_as {
+        Format::Text => report.text.clone(),
+        Format::Xml => machine::xml(tool, a, report),
+        Format::Json => machine::json(report),
+        Format::None => String::new(),
+    };
+    let destination = a.output_to.as_deref().unwrap_or(Path::new("-"));
+    write_file(destination, &text).map_err(|reason| {
+        Failure::new(
+            exit::CANNOT_CREATE,
+            format!("{tool}: Could not write '{}': {reason}", destination.display()),
+        )
+    })?;
     for line in &report.errors {
         eprintln!("{line}");
     }

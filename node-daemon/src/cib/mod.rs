@@ -1,0 +1,440 @@
+//! The CIB manager: every node's replica, changed in one order (spec 51).
+//!
+//! A change is never made where it is asked for. It travels through the group, and every manager applies
+//! it when it is delivered; since all apply the same changes to the same document in the same order, all
+//! have the same result, and the one that was asked answers. Questions are answered from the replica of
+//! the node they are put to.
+
+pub mod apply;
+mod store;
+
+pub use store::{CibFiles, LoadError, Loaded, Store};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cib_model::Document;
+use cib_model::model::CibVersion;
+use cib_model::patch::{self, AttributeOrder, Patch};
+
+use crate::cib::apply::Versioning;
+use crate::subsystem::{
+    Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Envelope,
+    NodeId, Now, Outputs, Room, Scope, SharedDocument, SharedPatch, Subsystem, UpdateOrigin,
+};
+
+/// Quiet time after the last change before the primary compares digests (spec 51 §6).
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Most requests of this node under way in the group.
+pub const MAX_UNDER_WAY: usize = 100_000;
+
+/// See the [module](self).
+pub struct CibManager {
+    me: NodeId,
+    name: String,
+    document: Arc<Document>,
+    store: Box<dyn Store>,
+    disk_writes: bool,
+    primary: bool,
+    connected: bool,
+    subscribers: BTreeSet<Room>,
+    next_number: u64,
+    under_way: BTreeMap<u64, (Address, u64)>,
+    ping_at: Option<Duration>,
+    pings: u64,
+    pinged: Option<(u64, String)>,
+    applied: u64,
+}
+
+impl CibManager {
+    /// The manager of a node, with what its disk holds.
+    pub fn new(me: NodeId, name: &str, mut store: Box<dyn Store>, schema: &str) -> CibManager {
+        let document = match store.load() {
+            Loaded::Found(document) => cleaned(document),
+            Loaded::Nothing => apply::empty(schema),
+            Loaded::Unusable(error) => {
+                log::error!("cib: {error}; the cluster's copy will be taken");
+                apply::empty(schema)
+            }
+        };
+        CibManager {
+            me,
+            name: name.to_owned(),
+            document: Arc::new(document),
+            store,
+            disk_writes: true,
+            primary: false,
+            connected: false,
+            subscribers: BTreeSet::new(),
+            next_number: 1,
+            under_way: BTreeMap::new(),
+            ping_at: None,
+            pings: 0,
+            pinged: None,
+            applied: 0,
+        }
+    }
+
+    /// The replica.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// How many ordered changes were applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn request(&mut self, now: Now, from: Address, request: CibRequest, out: &mut Outputs) {
+        let CibRequest { token, operation, client, user } = request;
+        let origin = UpdateOrigin {
+            node: self.me,
+            node_name: self.name.clone(),
+            client,
+            user,
+            wall: now.wall,
+        };
+        match operation {
+            CibOperation::Query { scope, children } => {
+                let result = self.query(&scope, children);
+                answer(out, from, token, result.map(Some));
+            }
+            CibOperation::Primary(primary) => {
+                self.primary = primary;
+                self.ping_at = primary.then_some(now.elapsed + QUIET);
+                answer(out, from, token, Ok(None));
+            }
+            CibOperation::Subscribe(on) => {
+                if on {
+                    self.subscribers.insert(from.room);
+                } else {
+                    self.subscribers.remove(&from.room);
+                }
+                answer(out, from, token, Ok(None));
+            }
+            CibOperation::Update { update, dry_run } => {
+                self.order(from, token, origin, vec![update], dry_run, out);
+            }
+            CibOperation::Transaction(updates) => {
+                self.order(from, token, origin, updates, false, out);
+            }
+            CibOperation::SynchroniseFrom(node) => {
+                if let Some(number) = self.remember(from, token, out) {
+                    let message = CibPeer::SendYours { from: node, number, asked_by: self.me };
+                    out.all(Room::Cib, message);
+                }
+            }
+        }
+    }
+
+    fn query(&self, scope: &Scope, children: bool) -> Result<SharedDocument, CibError> {
+        match scope {
+            Scope::All if children => Ok(self.document.clone().into()),
+            _ => apply::query(&self.document, scope, children).map(SharedDocument::new),
+        }
+    }
+
+    fn order(
+        &mut self,
+        from: Address,
+        token: u64,
+        origin: UpdateOrigin,
+        updates: Vec<CibUpdate>,
+        dry_run: bool,
+        out: &mut Outputs,
+    ) {
+        if let Some(number) = self.remember(from, token, out) {
+            out.all(Room::Cib, CibPeer::Apply { number, origin, updates, dry_run });
+        }
+    }
+
+    /// Takes a number for a request that waits for its place in the order.
+    fn remember(&mut self, from: Address, token: u64, out: &mut Outputs) -> Option<u64> {
+        if self.under_way.len() >= MAX_UNDER_WAY {
+            answer(out, from, token, Err(CibError::NotConnected));
+            return None;
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        if token != 0 {
+            self.under_way.insert(number, (from, token));
+        }
+        Some(number)
+    }
+
+    fn peer(&mut self, now: Now, sender: NodeId, message: CibPeer, out: &mut Outputs) {
+        match message {
+            CibPeer::Apply { number, origin, updates, dry_run } => {
+                let result = self.apply(now, &origin, &updates, dry_run, out);
+                if let Err(error) = &result {
+                    log::debug!("cib: {} of {}: {error}", origin.client, origin.node_name);
+                }
+                if sender == self.me {
+                    self.conclude(number, result.map(|()| None), out);
+                }
+            }
+            CibPeer::SendYours { from, number, asked_by } if from == self.me => {
+                self.send_whole(now, number, asked_by, None, out);
+            }
+            CibPeer::SendYours { .. } => {}
+            CibPeer::Whole { document, digest, number, asked_by, only, origin } => {
+                let result = match only {
+                    Some(node) if node != self.me => return,
+                    _ => self.install(now, document, &digest, origin, out),
+                };
+                if asked_by == self.me && number != 0 {
+                    self.conclude(number, result.map(|()| None), out);
+                }
+            }
+            CibPeer::Ping { number } => {
+                let digest = apply::digest_of(&self.document);
+                if sender == self.me {
+                    self.pinged = Some((number, digest));
+                } else {
+                    out.node(sender, Room::Cib, CibPeer::Pong { number, digest });
+                }
+            }
+            CibPeer::Pong { number, digest } => self.compare(now, sender, number, &digest, out),
+        }
+    }
+
+    fn compare(&mut self, now: Now, sender: NodeId, number: u64, digest: &str, out: &mut Outputs) {
+        let current = self.primary && self.pinged.as_ref().is_some_and(|(last, _)| *last == number);
+        let Some((_, mine)) = self.pinged.clone().filter(|_| current) else { return };
+        if mine != digest {
+            log::error!("cib: node {sender} has another CIB (digest {digest}, here {mine}); sending ours");
+            self.send_whole(now, 0, self.me, Some(sender), out);
+        }
+    }
+
+    fn send_whole(
+        &mut self,
+        now: Now,
+        number: u64,
+        asked_by: NodeId,
+        only: Option<NodeId>,
+        out: &mut Outputs,
+    ) {
+        let origin = UpdateOrigin {
+            node: self.me,
+            node_name: self.name.clone(),
+            client: "synchronisation".to_owned(),
+            user: None,
+            wall: now.wall,
+        };
+        let document: SharedDocument = self.document.clone().into();
+        let digest = apply::digest_of(&document);
+        out.all(Room::Cib, CibPeer::Whole { document, digest, number, asked_by, only, origin });
+    }
+
+    fn conclude(&mut self, number: u64, result: Result<Option<SharedDocument>, CibError>, out: &mut Outputs) {
+        if let Some((client, token)) = self.under_way.remove(&number) {
+            answer(out, client, token, result);
+        }
+    }
+
+    /// Applies ordered changes, all or none.
+    fn apply(
+        &mut self,
+        now: Now,
+        origin: &UpdateOrigin,
+        updates: &[CibUpdate],
+        dry_run: bool,
+        out: &mut Outputs,
+    ) -> Result<(), CibError> {
+        let mut changed = (*self.document).clone();
+        let mut versioning = Versioning::Raised;
+        for update in updates {
+            if apply::apply(&mut changed, update)? == Versioning::Given {
+                versioning = Versioning::Given;
+            }
+        }
+        let (have, made) = (CibVersion::of(self.document.root(), 0), CibVersion::of(changed.root(), 0));
+        if made < have {
+            return Err(CibError::OldData { have: have.to_string(), offered: made.to_string() });
+        }
+        let patch = match versioning {
+            Versioning::Raised => {
+                let touches = Patch::between(&self.document, &changed, AttributeOrder::Significant)
+                    .is_some_and(|patch| patch.touches_configuration());
+                if touches {
+                    stamp(&mut changed, origin);
+                    check(&changed)?;
+                }
+                patch::record(&self.document, &mut changed)
+            }
+            Versioning::Given => {
+                check(&changed)?;
+                versioned(&self.document, &changed)
+            }
+        };
+        if dry_run {
+            return Ok(());
+        }
+        let Some(patch) = patch else { return Ok(()) };
+        self.become_document(now, changed, patch, origin.clone(), out);
+        Ok(())
+    }
+
+    fn become_document(
+        &mut self,
+        now: Now,
+        document: Document,
+        patch: Patch,
+        origin: UpdateOrigin,
+        out: &mut Outputs,
+    ) {
+        let configuration = patch.touches_configuration();
+        self.document = Arc::new(document);
+        self.applied += 1;
+        self.pinged = None;
+        if self.primary {
+            self.ping_at = Some(now.elapsed + QUIET);
+        }
+        if configuration && self.disk_writes {
+            if let Err(error) = self.store.save(&self.document, now.wall) {
+                log::error!("cib: {error}; no more writes to disk");
+                self.disk_writes = false;
+            }
+        }
+        let changed = CibChanged { origin, patch: SharedPatch::new(patch) };
+        for room in &self.subscribers {
+            out.here(*room, changed.clone());
+        }
+    }
+
+    /// Takes a whole CIB of another node unless this one's is newer.
+    fn install(
+        &mut self,
+        now: Now,
+        document: SharedDocument,
+        digest: &str,
+        origin: UpdateOrigin,
+        out: &mut Outputs,
+    ) -> Result<(), CibError> {
+        if apply::digest_of(&document) != digest {
+            return Err(CibError::PatchFailed("the digest of the CIB does not match".to_owned()));
+        }
+        let (have, offered) =
+            (CibVersion::of(self.document.root(), 0), CibVersion::of(document.root(), 0));
+        if offered < have {
+            return Err(CibError::OldData { have: have.to_string(), offered: offered.to_string() });
+        }
+        let Some(patch) = versioned(&self.document, &document) else { return Ok(()) };
+        self.become_document(now, document.into_document(), patch, origin, out);
+        Ok(())
+    }
+}
+
+impl Subsystem for CibManager {
+    fn room(&self) -> Room {
+        Room::Cib
+    }
+
+    fn start(&mut self, _: Now, _: &mut Outputs) {}
+
+    fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {
+        match envelope.body {
+            Body::CibRequest(request) => self.request(now, envelope.from, request, out),
+            Body::CibPeer(message) => self.peer(now, envelope.from.node, message, out),
+            Body::GroupView(view) => {
+                self.connected = view.members.contains(&self.me);
+            }
+            Body::Membership(_) => {}
+            Body::Stop => out.end(crate::subsystem::Ending::Done),
+            other => log::warn!("cib: unexpected {other:?}"),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now, out: &mut Outputs) {
+        if self.ping_at.is_some_and(|at| at <= now.elapsed) {
+            self.ping_at = None;
+            if self.primary && self.connected {
+                self.pings += 1;
+                out.all(Room::Cib, CibPeer::Ping { number: self.pings });
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.ping_at
+    }
+}
+
+fn answer(
+    out: &mut Outputs,
+    to: Address,
+    token: u64,
+    result: Result<Option<SharedDocument>, CibError>,
+) {
+    if token != 0 {
+        out.reply(to, CibAnswer { token, result });
+    }
+}
+
+/// Notes who changed the configuration, and when.
+fn stamp(document: &mut Document, origin: &UpdateOrigin) {
+    let root = document.root_id();
+    let at = cib_model::DateTime::from_epoch(origin.wall.as_secs() as i64, 0);
+    document.set_attribute(root, "cib-last-written", &written(at));
+    document.set_attribute(root, "update-origin", &origin.node_name);
+    document.set_attribute(root, "update-client", &origin.client);
+    match &origin.user {
+        Some(user) => document.set_attribute(root, "update-user", user),
+        None => drop(document.remove_attribute(root, "update-user")),
+    }
+}
+
+/// A date as `cib-last-written` holds it, in UTC so that all nodes write the same.
+fn written(at: cib_model::DateTime) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let day = DAYS[at.epoch().div_euclid(86_400).rem_euclid(7) as usize];
+    let month = MONTHS[(at.month() as usize).clamp(1, 12) - 1];
+    format!(
+        "{day} {month} {:2} {:02}:{:02}:{:02} {}",
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.year()
+    )
+}
+
+/// Refuses a configuration that does not conform to the schema it claims.
+fn check(document: &Document) -> Result<(), CibError> {
+    let schema = cib_model::schema::claimed(document).map_err(|e| CibError::Schema(e.to_string()))?;
+    match cib_model::validate::validate(document, schema).first() {
+        None => Ok(()),
+        Some(finding) => Err(CibError::Schema(finding.to_string())),
+    }
+}
+
+/// The patch between two documents whose versions are given.
+fn versioned(old: &Document, new: &Document) -> Option<Patch> {
+    let mut patch = Patch::between(old, new, AttributeOrder::Significant)?;
+    patch.versions = Some(patch::Versions {
+        source: Some(CibVersion::of(old.root(), 1)),
+        target: Some(CibVersion::of(new.root(), 1)),
+    });
+    Some(patch)
+}
+
+/// A CIB from disk as it is begun with: no status, and no memory of a former DC.
+fn cleaned(mut document: Document) -> Document {
+    let root = document.root_id();
+    while let Some(status) = document.root().child("status").map(cib_model::Element::id) {
+        document.remove(status);
+    }
+    document.append_element(root, "status");
+    document.remove_attribute(root, "dc-uuid");
+    for name in CibVersion::ATTRIBUTES {
+        if document.root().attribute(name).is_none() {
+            document.set_attribute(root, name, "0");
+        }
+    }
+    document
+}

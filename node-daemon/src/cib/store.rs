@@ -1,0 +1,283 @@
+//! The CIB on disk (spec 51 §7): a crash at any instant leaves the old one or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cib_model::{Document, digest};
+
+/// How many former versions are kept.
+const BACKUPS: u32 = 100;
+
+/// Why a file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no CIB.
+    #[error("{path}: {reason}")]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Its digest is not that of the file beside it.
+    #[error("{path}: the content does not match its digest; it was changed by hand or by a fault")]
+    Modified {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// What there is.
+#[derive(Debug)]
+pub enum Loaded {
+    /// A CIB.
+    Found(Document),
+    /// No file.
+    Nothing,
+    /// Files, but none that can be used.
+    Unusable(LoadError),
+}
+
+/// Where CIBs are kept.
+pub trait Store: Send {
+    /// What is kept.
+    fn load(&mut self) -> Loaded;
+
+    /// Keeps a CIB, durably; its status is left out.
+    ///
+    /// # Errors
+    /// When it is not certain to be durable.
+    fn save(&mut self, document: &Document, wall: Duration) -> Result<(), String>;
+}
+
+/// A directory of CIB files.
+#[derive(Debug)]
+pub struct CibFiles {
+    directory: PathBuf,
+}
+
+impl CibFiles {
+    /// Files in `directory`, which is made, for its owner only, if it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(directory: &Path) -> io::Result<CibFiles> {
+        DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+        Ok(CibFiles { directory: directory.to_owned() })
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Document>, LoadError> {
+        let path = self.directory.join(name);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LoadError::Io { path, source }),
+        };
+        let document = Document::parse_bytes(&bytes).map_err(|error| LoadError::Corrupt {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        let signature = self.directory.join(format!("{name}.sig"));
+        match fs::read_to_string(&signature) {
+            Ok(text) if text.trim().eq_ignore_ascii_case(&digest::on_disk(document.root())) => {
+                Ok(Some(document))
+            }
+            Ok(_) => Err(LoadError::Modified { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                log::warn!("cib: {}: there is no digest; the file is taken as it is", path.display());
+                Ok(Some(document))
+            }
+            Err(source) => Err(LoadError::Io { path: signature, source }),
+        }
+    }
+
+    /// Former versions, the latest first.
+    fn backups(&self) -> Vec<String> {
+        let mut found: Vec<(std::time::SystemTime, String)> = Vec::new();
+        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let wanted = name.starts_with("cib-") && name.ends_with(".raw");
+            if let (true, Ok(changed)) = (wanted, entry.metadata().and_then(|m| m.modified())) {
+                found.push((changed, name));
+            }
+        }
+        found.sort();
+        found.into_iter().rev().map(|(_, name)| name).collect()
+    }
+
+    /// Moves a pair that cannot be used out of the way, so that it can be looked at.
+    fn set_aside(&self) {
+        for number in 0..u32::MAX {
+            let aside = self.directory.join(format!("cib.auto.{number:06}"));
+            if DirBuilder::new().mode(0o750).create(&aside).is_err() {
+                if aside.exists() {
+                    continue;
+                }
+                return;
+            }
+            for name in ["cib.xml", "cib.xml.sig"] {
+                if let Err(error) = fs::rename(self.directory.join(name), aside.join(name)) {
+                    log::warn!("cib: {name} stays where it is: {error}");
+                }
+            }
+            log::error!("cib: what was on disk is now in {}", aside.display());
+            return;
+        }
+    }
+
+    fn next_backup(&self) -> u32 {
+        let text = fs::read_to_string(self.directory.join("cib.last"));
+        text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0) % BACKUPS
+    }
+
+    fn back_up(&self) -> io::Result<()> {
+        let number = self.next_backup();
+        for suffix in ["", ".sig"] {
+            let source = self.directory.join(format!("cib.xml{suffix}"));
+            let copy = self.directory.join(format!("cib-{number}.raw{suffix}"));
+            match fs::remove_file(&copy) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            match fs::hard_link(source, copy) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::write(self.directory.join("cib.last"), ((number + 1) % BACKUPS).to_string())
+    }
+
+    fn write(&self, name: &str, content: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.directory.join(name))?;
+        file.write_all(content.as_bytes())?;
+        file.sync_data()
+    }
+
+    fn replace(&self, document: &Document) -> io::Result<()> {
+        self.back_up()?;
+        let text = document.to_xml();
+        self.write("cib.new", &text)?;
+        self.write("cib.new.sig", &digest::on_disk(document.root()))?;
+        // Between the two renames the digest is the former one's: then the backup, which is
+        // the same former one, is used, or the new pair is completed.
+        fs::rename(self.directory.join("cib.new"), self.directory.join("cib.xml"))?;
+        fs::rename(self.directory.join("cib.new.sig"), self.directory.join("cib.xml.sig"))?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    /// Completes a replacement that was cut off between its two renames.
+    fn complete(&self) -> Option<Document> {
+        let text = fs::read_to_string(self.directory.join("cib.new.sig")).ok()?;
+        let document = Document::parse_bytes(&fs::read(self.directory.join("cib.xml")).ok()?).ok()?;
+        if !text.trim().eq_ignore_ascii_case(&digest::on_disk(document.root())) {
+            return None;
+        }
+        fs::rename(self.directory.join("cib.new.sig"), self.directory.join("cib.xml.sig")).ok()?;
+        Some(document)
+    }
+}
+
+impl Store for CibFiles {
+    fn load(&mut self) -> Loaded {
+        let error = match self.read("cib.xml") {
+            Ok(Some(document)) => return Loaded::Found(document),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(document) = self.complete() {
+            return Loaded::Found(document);
+        }
+        if let Some(error) = &error {
+            log::error!("cib: {error}");
+            self.set_aside();
+        }
+        for name in self.backups() {
+            if let Ok(Some(document)) = self.read(&name) {
+                log::warn!("cib: using the former version {name}");
+                return Loaded::Found(document);
+            }
+        }
+        error.map_or(Loaded::Nothing, Loaded::Unusable)
+    }
+
+    fn save(&mut self, document: &Document, _: Duration) -> Result<(), String> {
+        let mut kept = document.clone();
+        let root = kept.root_id();
+        if let Some(status) = kept.root().child("status").map(cib_model::Element::id) {
+            kept.remove(status);
+        }
+        kept.set_attribute(root, "num_updates", "0");
+        self.replace(&kept).map_err(|error| format!("{}: {error}", self.directory.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cib::apply::empty;
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("cib-files-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    fn numbered(epoch: u32) -> Document {
+        let mut document = empty("pacemaker-3.9");
+        let root = document.root_id();
+        document.set_attribute(root, "epoch", &epoch.to_string());
+        document
+    }
+
+    fn epoch(files: &mut CibFiles) -> Option<String> {
+        match files.load() {
+            Loaded::Found(document) => document.root().attribute("epoch").map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_changed_or_torn_file_is_set_aside_for_the_former_version() {
+        let directory = scratch("torn");
+        let mut files = CibFiles::new(&directory).unwrap();
+        assert!(matches!(files.load(), Loaded::Nothing));
+        for number in [1, 2] {
+            files.save(&numbered(number), Duration::ZERO).unwrap();
+        }
+        assert_eq!(epoch(&mut files).as_deref(), Some("2"));
+        let text = fs::read_to_string(directory.join("cib.xml")).unwrap();
+        fs::write(directory.join("cib.xml"), &text[..text.len() / 2]).unwrap();
+        assert_eq!(epoch(&mut files).as_deref(), Some("1"));
+        assert!(directory.join("cib.auto.000000/cib.xml").exists());
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_crash_between_the_renames_loses_nothing() {
+        let directory = scratch("renames");
+        let mut files = CibFiles::new(&directory).unwrap();
+        files.save(&numbered(1), Duration::ZERO).unwrap();
+        let old_digest = fs::read(directory.join("cib.xml.sig")).unwrap();
+        files.save(&numbered(2), Duration::ZERO).unwrap();
+        fs::rename(directory.join("cib.xml.sig"), directory.join("cib.new.sig")).unwrap();
+        fs::write(directory.join("cib.xml.sig"), old_digest).unwrap();
+        assert_eq!(epoch(&mut files).as_deref(), Some("2"));
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

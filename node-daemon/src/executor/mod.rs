@@ -1,0 +1,344 @@
+//! The executor: crate lrm behind a subsystem's face. It registers resources, runs operations on them and
+//! tells their results in the form in which the CIB's history records them.
+
+mod local;
+
+pub use local::{LocalExecutor, RealExecutor};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lrm::agent::AgentSpec;
+use lrm::executor::{Alert, Event, EventKind, FenceAction, OperationResult, RunId};
+use lrm::history::{self, HistoryContext, HistoryEntry};
+use lrm::metadata::AgentMetadata;
+use lrm::operation::{Action, ClientId, Interval, Parameters, Request, RequestError, Resource, ResourceId};
+use lrm::outcome::{ExecStatus, OcfExit, Outcome};
+
+use crate::subsystem::{
+    Address, AgentName, AlertRun, Body, Ending, Envelope, ExecutorEvent, ExecutorRequest, FenceAnswer,
+    FenceRequest, FencingTask, Now, Operation, OperationEnd, Outputs, Room, Subsystem,
+};
+
+/// The only client: the controller.
+const CONTROLLER: ClientId = ClientId(1);
+
+/// What is known of an agent's metadata.
+#[derive(Debug)]
+enum Metadata {
+    /// Asked for; operations wait for the answer.
+    Asked(VecDeque<Operation>),
+    /// Read.
+    Known(Arc<AgentMetadata>),
+    /// There is none that can be used.
+    None,
+}
+
+/// See the [module](self).
+pub struct ExecutorRoom<E> {
+    name: String,
+    local: E,
+    metadata: BTreeMap<AgentSpec, Metadata>,
+    fences: BTreeMap<u64, RunId>,
+    next_fence: u64,
+    stopping: bool,
+}
+
+impl<E: LocalExecutor> ExecutorRoom<E> {
+    /// The executor of the node of this name.
+    pub fn new(name: &str, local: E) -> ExecutorRoom<E> {
+        ExecutorRoom {
+            name: name.to_owned(),
+            local,
+            metadata: BTreeMap::new(),
+            fences: BTreeMap::new(),
+            next_fence: 1,
+            stopping: false,
+        }
+    }
+
+    /// What runs the agents.
+    pub fn local_mut(&mut self) -> &mut E {
+        &mut self.local
+    }
+
+    /// What runs the agents.
+    pub fn local(&self) -> &E {
+        &self.local
+    }
+
+    fn request(&mut self, now: Now, request: ExecutorRequest, out: &mut Outputs) {
+        match request {
+            ExecutorRequest::Execute(operation) => self.execute(now, operation, out),
+            ExecutorRequest::Cancel { resource, action, interval_ms } => {
+                let cancelled = ResourceId::new(&resource).and_then(|id| Ok((id, Action::new(&action)?)));
+                let interval = Interval::from_millis(interval_ms);
+                let done = cancelled
+                    .is_ok_and(|(id, action)| self.local.cancel(now, &id, &action, interval).is_ok());
+                if !done {
+                    out.here(Room::Controller, ExecutorEvent::NotCancelled { resource, action, interval_ms });
+                }
+            }
+            ExecutorRequest::Unregister { resource } => {
+                if let Ok(id) = ResourceId::new(&resource) {
+                    self.local.unregister(now, &id);
+                }
+                out.here(Room::Controller, ExecutorEvent::Unregistered { resource });
+            }
+            ExecutorRequest::Alert(run) => self.alert(now, run),
+        }
+    }
+
+    /// Runs an operation, once the agent's metadata is at hand if the record needs it.
+    fn execute(&mut self, now: Now, operation: Operation, out: &mut Outputs) {
+        let agent = &operation.agent;
+        let spec = match AgentSpec::new(&agent.class, agent.provider.as_deref(), &agent.kind) {
+            Ok(spec) => spec,
+            Err(error) => {
+                let text = error.to_string();
+                return refuse(&operation, OcfExit::NotConfigured, ExecStatus::Error, text, out);
+            }
+        };
+        if history::needs_metadata(spec.standard(), &operation.action) {
+            match self.metadata.get_mut(&spec) {
+                Some(Metadata::Asked(waiting)) => return waiting.push_back(operation),
+                Some(Metadata::Known(_) | Metadata::None) => {}
+                None => match self.local.metadata(now, CONTROLLER, Arc::new(spec.clone())) {
+                    Ok(()) => {
+                        self.metadata.insert(spec, Metadata::Asked(VecDeque::from([operation])));
+                        return;
+                    }
+                    Err(_) => drop(self.metadata.insert(spec.clone(), Metadata::None)),
+                },
+            }
+        }
+        self.run(now, spec, operation, out);
+    }
+
+    fn run(&mut self, now: Now, spec: AgentSpec, operation: Operation, out: &mut Outputs) {
+        let spec = Arc::new(spec);
+        let request = match lrm_request(&operation) {
+            Ok(request) => request,
+            Err(error) => {
+                let text = error.to_string();
+                return refuse(&operation, OcfExit::NotConfigured, ExecStatus::Error, text, out);
+            }
+        };
+        let resource =
+            Resource { id: request.resource.clone(), agent: spec.clone(), drop_recurring: false };
+        self.local.register(now, resource);
+        let metadata = known(&self.metadata, &spec);
+        let entry = history::pending_entry(&request, now.epoch(), &context(&self.name, metadata));
+        out.here(
+            Room::Controller,
+            ExecutorEvent::Accepted {
+                resource: operation.resource.clone(),
+                agent: operation.agent.clone(),
+                entry: entry.as_ref().map(attributes),
+            },
+        );
+        if let Err(error) = self.local.execute(now, CONTROLLER, request) {
+            let text = error.to_string();
+            refuse(&operation, OcfExit::Error, ExecStatus::NotConnected, text, out);
+        }
+    }
+
+    fn alert(&mut self, now: Now, run: AlertRun) {
+        let environment = run.environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        let timeout = Duration::from_millis(run.timeout_ms);
+        let alert = Alert { id: run.id, path: run.path.into(), environment, timeout };
+        if let Err(error) = self.local.alert(now, alert) {
+            log::warn!("executor: {error}");
+        }
+    }
+
+    fn event(&mut self, now: Now, event: Event, out: &mut Outputs) {
+        match event.kind {
+            EventKind::Completed(result) => self.completed(&result, out),
+            EventKind::Metadata { agent, result, .. } => self.learn(now, &agent, result, out),
+            EventKind::Alerted { alert, outcome } if !outcome.is_ok() => {
+                log::warn!("executor: alert {}: {}", alert.id, outcome.exit.text());
+            }
+            EventKind::Alerted { .. } | EventKind::Registered { .. } | EventKind::Unregistered { .. } => {}
+        }
+    }
+
+    fn learn(&mut self, now: Now, agent: &AgentSpec, result: Result<String, String>, out: &mut Outputs) {
+        let parsed = result.and_then(|xml| AgentMetadata::from_xml(&xml).map_err(|e| e.to_string()));
+        let metadata = match parsed {
+            Ok(metadata) => Metadata::Known(Arc::new(metadata)),
+            Err(error) => {
+                log::info!("executor: no metadata of {agent}: {error}");
+                Metadata::None
+            }
+        };
+        let before = self.metadata.insert(agent.clone(), metadata);
+        if let Some(Metadata::Asked(waiting)) = before {
+            for operation in waiting {
+                self.run(now, agent.clone(), operation, out);
+            }
+        }
+        if matches!(self.metadata.get(agent), Some(Metadata::None)) {
+            self.metadata.remove(agent); // it may be installed by the next time
+        }
+    }
+
+    fn completed(&mut self, result: &OperationResult, out: &mut Outputs) {
+        let metadata = known(&self.metadata, &result.agent);
+        let entries = history::entries(result, &context(&self.name, metadata));
+        let outcome = history::for_controller(result.outcome.clone());
+        let end = OperationEnd {
+            resource: result.resource.as_str().to_owned(),
+            agent: AgentName {
+                class: result.agent.standard().to_string(),
+                provider: result.agent.provider().map(str::to_owned),
+                kind: result.agent.kind().to_owned(),
+            },
+            action: result.action.as_str().to_owned(),
+            interval_ms: result.interval.as_millis(),
+            key: result.user_data.to_string(),
+            call: result.call.0,
+            exit: outcome.exit.code(),
+            status: outcome.status.code(),
+            reason: outcome.reason,
+            deleted: result.deleted,
+            exec_ms: u64::try_from(result.exec_time.as_millis()).unwrap_or(u64::MAX),
+            timeout_ms: u64::try_from(result.timeout.as_millis()).unwrap_or(u64::MAX),
+            entries: entries.iter().map(attributes).collect(),
+        };
+        out.here(Room::Controller, ExecutorEvent::Ended(Box::new(end)));
+    }
+
+    fn fence(&mut self, request: lrm::executor::FenceRequest, out: &mut Outputs) {
+        let token = self.next_fence;
+        self.next_fence += 1;
+        let device = request.device.as_str().to_owned();
+        let seconds = |time: Duration| u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX);
+        let task = match request.action {
+            FenceAction::Start { agent, parameters, timeout } => FencingTask::StartDevice {
+                device,
+                agent: agent.kind().to_owned(),
+                parameters: parameters.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+                timeout_s: seconds(timeout),
+            },
+            FenceAction::Stop => FencingTask::StopDevice { device },
+            FenceAction::Monitor { timeout } => {
+                FencingTask::MonitorDevice { device, timeout_s: seconds(timeout) }
+            }
+        };
+        self.fences.insert(token, request.run);
+        out.here(Room::Fencer, FenceRequest { token, client: "executor".to_owned(), task });
+    }
+
+    /// Takes what the local executor has to tell.
+    fn drain(&mut self, now: Now, out: &mut Outputs) {
+        loop {
+            if let Some(event) = self.local.poll_event() {
+                self.event(now, event, out);
+            } else if let Some(request) = self.local.poll_fence() {
+                self.fence(request, out);
+            } else {
+                break;
+            }
+        }
+        if self.stopping && self.local.running() == 0 {
+            out.end(Ending::Done);
+        }
+    }
+}
+
+fn known<'m>(table: &'m BTreeMap<AgentSpec, Metadata>, agent: &AgentSpec) -> Option<&'m AgentMetadata> {
+    match table.get(agent) {
+        Some(Metadata::Known(metadata)) => Some(metadata),
+        _ => None,
+    }
+}
+
+fn context<'c>(node: &'c str, metadata: Option<&'c AgentMetadata>) -> HistoryContext<'c> {
+    HistoryContext {
+        node,
+        origin: "controller",
+        feature_set: policy_engine::transition::FEATURE_SET,
+        metadata,
+    }
+}
+
+fn attributes(entry: &HistoryEntry) -> Vec<(String, String)> {
+    entry.attributes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn lrm_request(operation: &Operation) -> Result<Request, RequestError> {
+    let pairs = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let parameters = Parameters::from_pairs(pairs)?;
+    Ok(Request {
+        resource: ResourceId::new(&operation.resource)?,
+        action: Action::new(&operation.action)?,
+        interval: Interval::from_millis(operation.interval_ms),
+        timeout: Duration::from_millis(operation.timeout_ms),
+        start_delay: Duration::from_millis(operation.start_delay_ms),
+        parameters: Arc::new(parameters),
+        user_data: operation.key.as_str().into(),
+        changes_only: operation.interval_ms > 0,
+        originator_only: false,
+    })
+}
+
+/// An operation that cannot even begin: the result says so.
+fn refuse(operation: &Operation, exit: OcfExit, status: ExecStatus, reason: String, out: &mut Outputs) {
+    let end = OperationEnd {
+        resource: operation.resource.clone(),
+        agent: operation.agent.clone(),
+        action: operation.action.clone(),
+        interval_ms: operation.interval_ms,
+        key: operation.key.clone(),
+        call: 0,
+        exit: exit.code(),
+        status: status.code(),
+        reason: Some(reason),
+        deleted: false,
+        exec_ms: 0,
+        timeout_ms: operation.timeout_ms,
+        entries: Vec::new(),
+    };
+    out.here(Room::Controller, ExecutorEvent::Ended(Box::new(end)));
+}
+
+impl<E: LocalExecutor> Subsystem for ExecutorRoom<E> {
+    fn room(&self) -> Room {
+        Room::Executor
+    }
+
+    fn start(&mut self, _: Now, _: &mut Outputs) {}
+
+    fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {
+        let Envelope { from: Address { room, .. }, body, .. } = envelope;
+        match body {
+            Body::ExecutorRequest(request) if room == Room::Controller => self.request(now, request, out),
+            Body::FenceAnswer(FenceAnswer::Ended { token, result }) => {
+                if let Some(run) = self.fences.remove(&token) {
+                    let exit = OcfExit::from_code(result.exit).unwrap_or(OcfExit::Error);
+                    let status = ExecStatus::from_code(result.status).unwrap_or(ExecStatus::Error);
+                    let outcome = if result.ok {
+                        Outcome { exit: OcfExit::Ok, status: ExecStatus::Done, reason: None }
+                    } else {
+                        Outcome::new(exit, status, result.reason.unwrap_or_default())
+                    };
+                    self.local.fence_answered(now, run, outcome);
+                }
+            }
+            Body::Stop => self.stopping = true,
+            _ => {}
+        }
+        self.drain(now, out);
+    }
+
+    fn handle_timeout(&mut self, now: Now, out: &mut Outputs) {
+        self.local.turn(now);
+        self.drain(now, out);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.local.poll_timeout()
+    }
+}

@@ -1,0 +1,338 @@
+//! The fencer: crate fencing behind a subsystem's face (spec 81).
+
+mod agents;
+mod configuration;
+
+pub use agents::{FenceAgents, RealAgents};
+pub use configuration::read as read_configuration;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fencing::agent::Action;
+use fencing::clock::{Moment, Seconds};
+use fencing::device::DeviceDefinition;
+use fencing::executor::CallId;
+use fencing::fencer::{FenceOrder, Fencer, Input, Notification, Output, Request, Response};
+use fencing::message::HistoryEntry;
+use fencing::name::{AgentName, DeviceId, NodeName};
+use fencing::outcome::Outcome;
+use fencing::process::Finished;
+use fencing::secret::Parameters;
+
+use crate::subsystem::{
+    Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceRequest, FenceVerb,
+    FencerNotice, FencingRecord, FencingResult, FencingTask, NodeId, Now, Outputs, Room, Scope, Subsystem,
+};
+
+/// Most requests that may wait for an answer.
+const MAX_CALLS: usize = 10_000;
+/// Token of this room's own questions to the CIB manager.
+const CONFIGURATION: u64 = 1;
+
+/// What an answer is for.
+#[derive(Debug, Clone)]
+struct Call {
+    from: Address,
+    token: u64,
+    /// To be done when the device is registered.
+    then_monitor: Option<(DeviceId, u32)>,
+}
+
+/// See the [module](self).
+pub struct FencerRoom<A> {
+    me: NodeId,
+    name: String,
+    fencer: Fencer,
+    agents: A,
+    names: BTreeMap<NodeId, String>,
+    members: Vec<NodeId>,
+    calls: BTreeMap<u32, Call>,
+    next_call: u32,
+}
+
+impl<A: FenceAgents> FencerRoom<A> {
+    /// The fencer of a node. `seed` must differ between nodes and starts.
+    ///
+    /// # Errors
+    /// When the name cannot be a node's.
+    pub fn new(me: NodeId, name: &str, agents: A, seed: u64) -> Result<FencerRoom<A>, String> {
+        let local = NodeName::new(name).map_err(|error| error.to_string())?;
+        Ok(FencerRoom {
+            me,
+            name: name.to_owned(),
+            fencer: Fencer::new(local, format!("fencer.{name}"), seed),
+            agents,
+            names: BTreeMap::from([(me, name.to_owned())]),
+            members: Vec::new(),
+            calls: BTreeMap::new(),
+            next_call: 1,
+        })
+    }
+
+    /// What runs the agents.
+    pub fn agents_mut(&mut self) -> &mut A {
+        &mut self.agents
+    }
+
+    /// The fencer, to be looked at.
+    pub fn fencer(&self) -> &Fencer {
+        &self.fencer
+    }
+
+    fn request(&mut self, now: Now, from: Address, request: FenceRequest, out: &mut Outputs) {
+        let FenceRequest { token, client, task } = request;
+        if self.calls.len() >= MAX_CALLS {
+            let result = result_of(&Outcome::invalid(1, "too many requests wait"));
+            return out.reply(from, FenceAnswer::Ended { token, result });
+        }
+        let (request, then_monitor) = match translate(task) {
+            Ok(translated) => translated,
+            Err(reason) => {
+                let result = result_of(&Outcome::invalid(2, reason));
+                return out.reply(from, FenceAnswer::Ended { token, result });
+            }
+        };
+        self.call(now, &client, Call { from, token, then_monitor }, request);
+    }
+
+    fn call(&mut self, now: Now, client: &str, call: Call, request: Request) {
+        let number = self.next_call;
+        self.next_call = self.next_call.wrapping_add(1);
+        self.calls.insert(number, call);
+        let input = Input::Request {
+            call: CallId { client: 1, call: number },
+            client: format!("{client}.{}", self.me),
+            privileged: true,
+            request,
+        };
+        self.fencer.handle(moment(now), input);
+    }
+
+    fn answered(&mut self, now: Now, number: u32, response: Response, out: &mut Outputs) {
+        let Some(call) = self.calls.get(&number).cloned() else { return };
+        let token = call.token;
+        if let Response::Timeout(seconds) = response {
+            return out.reply(call.from, FenceAnswer::MayTake { token, seconds: seconds.0 });
+        }
+        self.calls.remove(&number);
+        let answer = match response {
+            Response::Ended(outcome) => match call.then_monitor {
+                Some((device, seconds)) if outcome.is_ok() => {
+                    let request = monitor(device, seconds);
+                    return self.call(now, "executor", Call { then_monitor: None, ..call }, request);
+                }
+                _ => FenceAnswer::Ended { token, result: result_of(&outcome) },
+            },
+            Response::Agent(report) => FenceAnswer::Ended { token, result: result_of(&report.outcome) },
+            Response::Devices(devices) => FenceAnswer::Devices {
+                token,
+                devices: devices.iter().map(|device| device.as_str().to_owned()).collect(),
+            },
+            Response::History(entries) => {
+                FenceAnswer::History { token, records: entries.iter().map(record).collect() }
+            }
+            Response::Timeout(_) => return,
+        };
+        out.reply(call.from, answer);
+    }
+
+    fn drain(&mut self, now: Now, out: &mut Outputs) {
+        loop {
+            while let Some(output) = self.fencer.poll_output() {
+                self.carry_out(now, output, out);
+            }
+            let finished = self.agents.take_finished();
+            if finished.is_empty() {
+                return;
+            }
+            for end in finished {
+                let input = match end {
+                    Finished::Run(run, report) => Input::AgentEnded { run, report },
+                    Finished::Metadata(agent, answer) => Input::MetadataRead { agent, answer },
+                };
+                self.fencer.handle(moment(now), input);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, output: Output, out: &mut Outputs) {
+        match output {
+            Output::Send { to: None, message } => out.all(Room::Fencer, message.encode()),
+            Output::Send { to: Some(name), message } => {
+                let to = self.names.iter().find(|(_, known)| **known == name.as_str());
+                if let Some((node, _)) = to {
+                    out.node(*node, Room::Fencer, message.encode());
+                }
+            }
+            Output::Run(run) => self.agents.run(now, run),
+            Output::ReadMetadata(agent) => self.agents.read_metadata(now, agent),
+            Output::Reply { call, response } => self.answered(now, call.call, response, out),
+            Output::Notify(Notification::Fenced { result, .. }) => {
+                out.here(
+                    Room::Controller,
+                    FencerNotice {
+                        target: result.target.as_str().to_owned(),
+                        action: result.action.as_str().to_owned(),
+                        delegate: result.delegate.as_ref().map(|name| name.as_str().to_owned()),
+                        client: result.client,
+                        origin: result.originator.as_str().to_owned(),
+                        result: result_of(&result.outcome),
+                    },
+                );
+            }
+            Output::Notify(_) => {}
+            Output::SelfFence { action } => {
+                log::error!("fencer: this node fences itself ({action})");
+                out.end(Ending::Panic);
+            }
+            Output::Log(line) => log::log!(line.level, "fencer: {}", line.text),
+        }
+    }
+
+    fn membership(&mut self, now: Now, members: Vec<NodeId>) {
+        self.members = members;
+        let names = self.members.iter().filter_map(|node| self.names.get(node));
+        let active = names.filter_map(|name| NodeName::new(name).ok()).collect();
+        self.fencer.handle(moment(now), Input::Membership(active));
+    }
+}
+
+fn moment(now: Now) -> Moment {
+    Moment { elapsed: now.elapsed, wall: now.wall }
+}
+
+fn monitor(device: DeviceId, seconds: u32) -> Request {
+    Request::Execute { device, action: Action::Monitor, target: None, timeout: Seconds(seconds) }
+}
+
+/// The fencer's request for a task, and a device to be monitored after it.
+fn translate(task: FencingTask) -> Result<(Request, Option<(DeviceId, u32)>), String> {
+    let node = |name: &str| NodeName::new(name).map_err(|error| error.to_string());
+    let id = |name: &str| DeviceId::new(name).map_err(|error| error.to_string());
+    let maybe = |name: Option<String>| name.map(|name| node(&name)).transpose();
+    let request = match task {
+        FencingTask::Fence { target, action, timeout_s, delay_s, tolerance_s, allow_self } => {
+            let action = match action {
+                FenceVerb::Off => Action::Off,
+                FenceVerb::Reboot => Action::Reboot,
+                FenceVerb::On => Action::On,
+            };
+            Request::Fence(FenceOrder {
+                delay: delay_s,
+                tolerance: Seconds(tolerance_s),
+                allow_self,
+                ..FenceOrder::new(node(&target)?, action, Seconds(timeout_s))
+            })
+        }
+        FencingTask::Confirm { target } => Request::DangerousConfirm { target: node(&target)? },
+        FencingTask::StartDevice { device, agent, parameters, timeout_s } => {
+            let device = id(&device)?;
+            let mut given = Parameters::new();
+            for (name, value) in parameters {
+                given.set(name, value);
+            }
+            let definition = DeviceDefinition {
+                id: device.clone(),
+                agent: AgentName::new(&agent).map_err(|error| error.to_string())?,
+                parameters: given,
+                provides_unfencing: false,
+            };
+            return Ok((Request::RegisterDevice(definition), Some((device, timeout_s))));
+        }
+        FencingTask::StopDevice { device } => Request::RemoveDevice(id(&device)?),
+        FencingTask::MonitorDevice { device, timeout_s } => monitor(id(&device)?, timeout_s),
+        FencingTask::ListDevices { target } => {
+            Request::ListDevices { target: maybe(target)?, action: Action::Off }
+        }
+        FencingTask::History { target } => Request::History { target: maybe(target)? },
+        FencingTask::CleanUpHistory { target } => Request::CleanUpHistory { target: maybe(target)? },
+    };
+    Ok((request, None))
+}
+
+fn result_of(outcome: &Outcome) -> FencingResult {
+    FencingResult {
+        ok: outcome.is_ok(),
+        no_device: outcome.status == fencing::outcome::ExecutionStatus::NoFenceDevice,
+        exit: outcome.exit,
+        status: outcome.status.number().into(),
+        reason: outcome.reason.clone(),
+        output: outcome.output.clone(),
+    }
+}
+
+fn record(entry: &HistoryEntry) -> FencingRecord {
+    FencingRecord {
+        id: format!("{}", entry.operation),
+        target: entry.target.as_str().to_owned(),
+        action: entry.action.as_str().to_owned(),
+        origin: entry.originator.as_str().to_owned(),
+        delegate: entry.delegate.as_ref().map(|name| name.as_str().to_owned()),
+        client: entry.client.clone(),
+        state: entry.state as u8,
+        completed_ns: u64::try_from(entry.completed.as_nanos()).unwrap_or(u64::MAX),
+        result: entry.outcome.as_ref().map(result_of),
+    }
+}
+
+impl<A: FenceAgents> Subsystem for FencerRoom<A> {
+    fn room(&self) -> Room {
+        Room::Fencer
+    }
+
+    fn start(&mut self, _: Now, out: &mut Outputs) {
+        cib(out, 0, CibOperation::Subscribe(true));
+        ask(out);
+    }
+
+    fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {
+        let sender = envelope.from.node;
+        match envelope.body {
+            Body::FenceRequest(request) => self.request(now, envelope.from, request, out),
+            Body::FencerPeer(bytes) => {
+                let name = self.names.get(&sender).map(|name| NodeName::new(name));
+                if let Some(Ok(name)) = name {
+                    self.fencer.handle_bytes(moment(now), name, &bytes);
+                }
+            }
+            Body::GroupView(view) => self.membership(now, view.members),
+            Body::Membership(membership) => {
+                let named = membership.configured.into_iter().map(|node| (node.id, node.name));
+                self.names.extend(named);
+                self.membership(now, self.members.clone());
+            }
+            Body::CibChanged(changed) if changed.patch.touches_configuration() => ask(out),
+            Body::CibChanged(_) => {}
+            Body::CibAnswer(answer) if answer.token == CONFIGURATION => {
+                if let Ok(Some(document)) = answer.result {
+                    let configuration = configuration::read(&document, &self.name, now.epoch());
+                    self.fencer.handle(moment(now), Input::Configure(configuration));
+                }
+            }
+            Body::Stop => out.end(Ending::Done),
+            _ => {}
+        }
+        self.drain(now, out);
+    }
+
+    fn handle_timeout(&mut self, now: Now, out: &mut Outputs) {
+        self.agents.turn(now);
+        self.fencer.handle(moment(now), Input::Tick);
+        self.drain(now, out);
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        [self.fencer.poll_timeout(), self.agents.poll_timeout()].into_iter().flatten().min()
+    }
+}
+
+fn ask(out: &mut Outputs) {
+    let scope = Scope::Section("configuration".to_owned());
+    cib(out, CONFIGURATION, CibOperation::Query { scope, children: true });
+}
+
+fn cib(out: &mut Outputs, token: u64, operation: CibOperation) {
+    let client = "fencer".to_owned();
+    out.here(Room::Cib, CibRequest { token, operation, client, user: None });
+}

@@ -1,0 +1,390 @@
+//! Messaging: cpg's ordered messages and quorum's verdicts behind a subsystem's face.
+//!
+//! Each kind of subsystem that speaks between nodes has a process group. Whatever it sends to all or to
+//! one other node travels in that group, in one total order; its views say on which nodes it runs. The
+//! votes have a group of their own.
+//!
+//! [`Messaging`] does no I/O: the owner of the [`cpg::node::Node`] (a driver, or a simulation) hands it the
+//! node's events and lends it the node to send.
+
+mod fragments;
+
+pub use fragments::{Fragments, MAX_CHUNK, split};
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cpg::group::{ClientId, Event, ProcessId, View};
+use cpg::node::{Node, NodeEvent};
+use cpg::protocol::{Configuration, ConfigurationKind};
+use cpg::{GroupName, Guarantee};
+use quorum::Votes;
+use quorum::store::Persistent;
+use quorum::votes;
+
+use crate::subsystem::{
+    Address, Body, Envelope, GroupView, Membership, NodeId, NodeName, Now, Room, Target, decode, encode,
+};
+
+/// Where what the votes must remember is kept.
+pub trait VotesStore: Send {
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// When it is not certain to be durable.
+    fn save(&mut self, value: &Persistent) -> Result<(), String>;
+}
+
+/// Most messages that may wait for the ring.
+pub const MAX_WAITING: usize = 65_536;
+
+/// Whose message it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Speaker {
+    Votes,
+    Room(Room),
+}
+
+impl Speaker {
+    fn group(self) -> GroupName {
+        let name = match self {
+            Speaker::Votes => "votes",
+            Speaker::Room(room) => room.name(),
+        };
+        GroupName::new(name).expect("short names")
+    }
+
+    /// A change of the CIB that was acknowledged must not be lost with the node that acknowledged it,
+    /// so all nodes must have it before anybody acts on it.
+    fn guarantee(self) -> Guarantee {
+        match self {
+            Speaker::Room(Room::Cib) => Guarantee::Safe,
+            _ => Guarantee::Agreed,
+        }
+    }
+
+    fn process(self) -> ProcessId {
+        ProcessId(match self {
+            Speaker::Votes => 1,
+            Speaker::Room(room) => 2 + room as u32,
+        })
+    }
+}
+
+/// A connection to the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connection {
+    /// To be opened, as soon as the ring lets it.
+    Wanted,
+    /// Joining or joined.
+    Open(ClientId),
+}
+
+/// See the [module](self).
+pub struct Messaging {
+    me: NodeId,
+    configured: Vec<NodeName>,
+    votes: Votes,
+    store: Box<dyn VotesStore>,
+    connections: BTreeMap<Speaker, Connection>,
+    attached: BTreeSet<Room>,
+    ballots: VecDeque<Bytes>,
+    waiting: VecDeque<(Speaker, Bytes)>,
+    fragments: Fragments,
+    together: Vec<quorum::NodeId>,
+    membership: Membership,
+    envelopes: VecDeque<Envelope>,
+    failed: Option<String>,
+}
+
+impl Messaging {
+    /// Messaging of node `me`.
+    pub fn new(
+        me: NodeId,
+        configured: Vec<NodeName>,
+        votes: Votes,
+        store: Box<dyn VotesStore>,
+    ) -> Messaging {
+        let membership = Membership {
+            sequence: 0,
+            members: Vec::new(),
+            quorate: false,
+            settled: false,
+            configured: configured.clone(),
+        };
+        Messaging {
+            me,
+            configured,
+            votes,
+            store,
+            connections: BTreeMap::from([(Speaker::Votes, Connection::Wanted)]),
+            attached: BTreeSet::new(),
+            ballots: VecDeque::new(),
+            waiting: VecDeque::new(),
+            fragments: Fragments::default(),
+            together: Vec::new(),
+            membership,
+            envelopes: VecDeque::new(),
+            failed: None,
+        }
+    }
+
+    /// The ring and what quorum says of it.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// The votes, for status displays.
+    pub fn votes(&self) -> &Votes {
+        &self.votes
+    }
+
+    /// Why the node cannot go on, if it cannot.
+    pub fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// A subsystem has started on this node.
+    pub fn attach(&mut self, room: Room) {
+        self.attached.insert(room);
+        if room.has_group() {
+            self.connections.insert(Speaker::Room(room), Connection::Wanted);
+        }
+        if self.membership.sequence > 0 {
+            self.tell(room, self.membership.clone());
+        }
+    }
+
+    /// A subsystem of this node has ended.
+    pub fn detach(&mut self, room: Room, node: &mut Node, time: cpg::Time) {
+        self.attached.remove(&room);
+        self.waiting.retain(|(speaker, _)| *speaker != Speaker::Room(room));
+        if let Some(Connection::Open(client)) = self.connections.remove(&Speaker::Room(room)) {
+            node.close(client, time);
+        }
+    }
+
+    /// Sends an envelope of this node to others.
+    pub fn send(&mut self, envelope: &Envelope) {
+        let room = envelope.to.room();
+        if self.waiting.len() >= MAX_WAITING {
+            log::error!("messaging: {MAX_WAITING} messages wait; one to {room} is dropped");
+            return;
+        }
+        match encode(envelope) {
+            Ok(bytes) => {
+                let chunks = split(bytes).into_iter();
+                self.waiting.extend(chunks.map(|chunk| (Speaker::Room(room), chunk)));
+            }
+            Err(error) => log::error!("messaging: to {room}: {error}"),
+        }
+    }
+
+    /// Opens connections and sends what waits, as far as the ring lets it.
+    pub fn flush(&mut self, node: &mut Node, time: cpg::Time) {
+        self.connect(node, time);
+        if let Some(Connection::Open(client)) = self.connections.get(&Speaker::Votes).copied() {
+            while let Some(bytes) = self.ballots.front() {
+                match node.multicast(client, Guarantee::Agreed, bytes.clone(), time) {
+                    Ok(()) => drop(self.ballots.pop_front()),
+                    Err(_) => return,
+                }
+            }
+        }
+        while let Some((speaker, bytes)) = self.waiting.front() {
+            let client = match self.connections.get(speaker) {
+                Some(Connection::Open(client)) => *client,
+                Some(Connection::Wanted) => return,
+                None => {
+                    self.waiting.pop_front(); // its sender is gone
+                    continue;
+                }
+            };
+            match node.multicast(client, speaker.guarantee(), bytes.clone(), time) {
+                Ok(()) => drop(self.waiting.pop_front()),
+                Err(cpg::group::Refusal::TryAgain | cpg::group::Refusal::Busy) => return,
+                Err(refusal) => {
+                    log::error!("messaging: {refusal}");
+                    self.waiting.pop_front();
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, node: &mut Node, time: cpg::Time) {
+        if !node.is_ready() {
+            return;
+        }
+        for (speaker, connection) in &mut self.connections {
+            if *connection != Connection::Wanted {
+                continue;
+            }
+            let Ok(client) = node.connect(speaker.process()) else { continue };
+            match node.join(client, speaker.group(), time) {
+                Ok(()) => *connection = Connection::Open(client),
+                Err(_) => node.close(client, time),
+            }
+        }
+    }
+
+    /// Takes an event of the node.
+    pub fn event(&mut self, now: Now, event: NodeEvent) {
+        match event {
+            NodeEvent::Client(client, Event::Message(message)) => {
+                let Some(speaker) = self.speaker(client) else { return };
+                let sender = NodeId::from(message.sender.node);
+                match speaker {
+                    Speaker::Votes => {
+                        let (from, bytes) = (sender.into(), message.payload.to_vec());
+                        self.vote(now, votes::Input::Message { from, bytes });
+                    }
+                    Speaker::Room(room) => self.received(room, sender, &message.payload),
+                }
+            }
+            NodeEvent::Client(client, Event::View(view)) => {
+                if let Some(Speaker::Room(room)) = self.speaker(client) {
+                    self.view(room, &view);
+                }
+            }
+            NodeEvent::Configuration(configuration) => self.configuration(now, configuration),
+            _ => {}
+        }
+    }
+
+    fn speaker(&self, client: ClientId) -> Option<Speaker> {
+        let open = Connection::Open(client);
+        self.connections.iter().find(|(_, other)| **other == open).map(|(speaker, _)| *speaker)
+    }
+
+    fn received(&mut self, room: Room, sender: NodeId, chunk: &[u8]) {
+        let Some(bytes) = self.fragments.accept(room, sender, chunk) else { return };
+        match decode::<Envelope>(&bytes) {
+            Ok(envelope) => {
+                let mine = match envelope.to {
+                    Target::All(_) => true,
+                    Target::Node(node, _) => node == self.me,
+                    Target::Here(_) => false,
+                };
+                // Nobody speaks for another node.
+                let honest = envelope.from.node == sender && envelope.to.room() == room;
+                if mine && honest {
+                    self.envelopes.push_back(envelope);
+                }
+            }
+            Err(error) => log::warn!("messaging: from node {sender} to {room}: {error}"),
+        }
+    }
+
+    fn view(&mut self, room: Room, view: &View) {
+        let mut members: Vec<NodeId> = view.members.iter().map(|member| member.node.into()).collect();
+        members.dedup();
+        let nodes = |list: &[(cpg::Member, cpg::group::ChangeReason)]| {
+            let mut nodes: Vec<NodeId> = list.iter().map(|(member, _)| member.node.into()).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            nodes
+        };
+        let (joined, left) = (nodes(&view.joined), nodes(&view.left));
+        for node in &left {
+            self.fragments.forget(room, *node);
+        }
+        self.tell(room, GroupView { room, members, joined, left });
+    }
+
+    fn configuration(&mut self, now: Now, configuration: Configuration) {
+        let ids = |nodes: &[cpg::NodeId]| -> Vec<quorum::NodeId> {
+            nodes.iter().map(|node| NodeId::from(*node).into()).collect()
+        };
+        match configuration.kind {
+            ConfigurationKind::Transitional => {
+                self.together = ids(&configuration.members);
+                // Before the groups hear who is gone: until the votes have spoken nothing is certain.
+                self.membership.settled = false;
+                self.tell_all();
+            }
+            ConfigurationKind::Regular => {
+                let ring = quorum::RingId {
+                    sequence: configuration.ring.sequence,
+                    representative: NodeId::from(configuration.ring.representative).into(),
+                };
+                let together = std::mem::take(&mut self.together);
+                match votes::View::new(ring, ids(&configuration.members), together) {
+                    Ok(view) => self.vote(now, votes::Input::View(view)),
+                    Err(error) => log::error!("messaging: {error}"),
+                }
+            }
+        }
+    }
+
+    fn vote(&mut self, now: Now, input: votes::Input) {
+        self.votes.handle(now.elapsed, input);
+        while let Some(output) = self.votes.poll_output() {
+            match output {
+                votes::Output::Multicast(bytes) => {
+                    self.ballots.push_back(bytes.into());
+                }
+                votes::Output::Persist(value) => {
+                    if let Err(error) = self.store.save(&value) {
+                        log::error!("messaging: votes cannot be made durable: {error}");
+                        self.failed.get_or_insert(error);
+                        return;
+                    }
+                }
+                votes::Output::Verdict { quorate, ring, members, .. } => {
+                    self.membership.quorate = quorate;
+                    self.membership.sequence = ring.map_or(0, |ring| ring.sequence);
+                    self.membership.members = members.into_iter().map(NodeId::from).collect();
+                    self.membership.settled = !self.votes.is_synchronising();
+                    self.tell_all();
+                }
+                votes::Output::Notice(notice) => log::info!("votes: {notice:?}"),
+                votes::Output::Synchronising { .. }
+                | votes::Output::Members { .. }
+                | votes::Output::ExpectedVotes(_)
+                | votes::Output::ExtraInfo { .. }
+                | votes::Output::Reply { .. } => {}
+            }
+        }
+    }
+
+    fn tell_all(&mut self) {
+        for room in self.attached.clone() {
+            self.tell(room, self.membership.clone());
+        }
+    }
+
+    fn tell(&mut self, room: Room, body: impl Into<Body>) {
+        let from = Address { node: self.me, room: Room::Messaging };
+        self.envelopes.push_back(Envelope { from, to: Target::Here(room), body: body.into() });
+    }
+
+    /// The next envelope for a subsystem of this node.
+    pub fn poll_envelope(&mut self) -> Option<Envelope> {
+        self.envelopes.pop_front()
+    }
+
+    /// Lets timers of the votes run out.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.votes.poll_timeout().is_some_and(|at| at <= now.elapsed) {
+            self.vote(now, votes::Input::Timeout);
+        }
+    }
+
+    /// When to call [`Messaging::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.votes.poll_timeout()
+    }
+
+    /// Whether anything waits for the ring.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+            || !self.ballots.is_empty()
+            || self.connections.values().any(|c| *c == Connection::Wanted)
+    }
+
+    /// All nodes of the cluster's configuration.
+    pub fn configured(&self) -> &[NodeName] {
+        &self.configured
+    }
+}

@@ -1,0 +1,88 @@
+//! What subsystems say to each other, one module per addressee.
+
+mod attributes;
+mod cib;
+mod controller;
+mod executor;
+mod fencer;
+mod membership;
+mod scheduler;
+
+pub use attributes::{
+    AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest,
+};
+pub use cib::{
+    CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Scope, UpdateOrigin,
+};
+pub use controller::{
+    ActionRequest, AgentName, ControllerAnswer, ControllerPeer, ControllerRequest, ElectionBallot,
+    HistoryRecord, JoinGeneration, PeerListing,
+};
+pub use executor::{AlertRun, ExecutorEvent, ExecutorRequest, Operation, OperationEnd};
+pub use fencer::{
+    FenceAnswer, FenceRequest, FenceVerb, FencerNotice, FencingRecord, FencingResult, FencingTask,
+};
+pub use membership::{GroupView, Membership, NodeName};
+pub use scheduler::{ScheduleAnswer, ScheduleRequest};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident($content:ty),)*) => {
+        /// The content of an envelope.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub enum Body {
+            $($(#[$doc])* $name($content),)*
+            /// To a subsystem: end in order. From one: it is about to end.
+            Stop,
+        }
+        $(impl From<$content> for Body {
+            fn from(content: $content) -> Body {
+                Body::$name(content)
+            }
+        })*
+    };
+}
+
+bodies! {
+    /// From messaging: the ring and quorum.
+    Membership(Membership),
+    /// From messaging: the subsystem's own group.
+    GroupView(GroupView),
+    /// To the CIB manager.
+    CibRequest(CibRequest),
+    /// From the CIB manager.
+    CibAnswer(CibAnswer),
+    /// From the CIB manager, to those who subscribed.
+    CibChanged(CibChanged),
+    /// Between CIB managers.
+    CibPeer(CibPeer),
+    /// To the attribute manager.
+    AttributesRequest(AttributesRequest),
+    /// From the attribute manager.
+    AttributesAnswer(AttributesAnswer),
+    /// Between attribute managers.
+    AttributesPeer(AttributesPeer),
+    /// To the executor.
+    ExecutorRequest(ExecutorRequest),
+    /// From the executor.
+    ExecutorEvent(ExecutorEvent),
+    /// To the fencer.
+    FenceRequest(FenceRequest),
+    /// From the fencer.
+    FenceAnswer(FenceAnswer),
+    /// From the fencer, to the controller.
+    FencerNotice(FencerNotice),
+    /// Between fencers, in their own form.
+    FencerPeer(Vec<u8>),
+    /// To the scheduler.
+    ScheduleRequest(ScheduleRequest),
+    /// From the scheduler.
+    ScheduleAnswer(ScheduleAnswer),
+    /// Between controllers.
+    ControllerPeer(Box<ControllerPeer>),
+    /// To the controller, from clients.
+    ControllerRequest(ControllerRequest),
+    /// From the controller, to clients.
+    ControllerAnswer(ControllerAnswer),
+}

@@ -1,0 +1,122 @@
+//! Whole clusters in one thread: virtual time, network, disks and agents, every run from one seed.
+//!
+//! `CLUSTER_SEEDS=N` sets how many random histories are run (100 unless set), `CLUSTER_SEED=S` runs one
+//! of them and prints what happened. The thorough run is
+//! `CLUSTER_SEEDS=10000 cargo test --release -p node-daemon --test cluster`.
+
+mod agents;
+mod world;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use world::{Event, Fault, World, id, name};
+
+/// Three primitives, a clone and a fence device that can fence everybody.
+fn configuration(nodes: u32) -> String {
+    let hosts: Vec<String> = (1..=nodes).map(|n| name(id(n))).collect();
+    let primitive = |id: &str| {
+        format!(
+            "<primitive id='{id}' class='ocf' provider='virtual' type='Virtual'><operations>\
+             <op id='{id}-monitor' name='monitor' interval='10s' timeout='20s'/></operations></primitive>"
+        )
+    };
+    let members: String =
+        hosts.iter().enumerate().map(|(i, host)| format!("<node id='{}' uname='{host}'/>", i + 1)).collect();
+    format!(
+        "<cib crm_feature_set='3.20.5' validate-with='pacemaker-3.9' admin_epoch='0' epoch='5' num_updates='0'>\
+         <configuration><crm_config><cluster_property_set id='cib-bootstrap-options'>\
+         <nvpair id='o1' name='stonith-enabled' value='true'/></cluster_property_set></crm_config>\
+         <nodes>{members}</nodes><resources>\
+         <primitive id='fence' class='stonith' type='fence_virtual'><instance_attributes id='fi'>\
+         <nvpair id='fi1' name='pcmk_host_list' value='{}'/></instance_attributes></primitive>\
+         {}{}{}<clone id='everywhere'>{}</clone></resources>\
+         <constraints/></configuration><status/></cib>",
+        hosts.join(" "),
+        primitive("a"),
+        primitive("b"),
+        primitive("c"),
+        primitive("clone-member"),
+    )
+}
+
+fn started(nodes: u32, seed: u64) -> World {
+    let mut world = World::new(nodes, seed);
+    world.configure(&configuration(nodes));
+    world.start_all();
+    world
+}
+
+/// Everything runs where it may: primitives once, the clone everywhere.
+fn assert_services(world: &World) {
+    let reality = world.reality.lock().unwrap();
+    for resource in ["a", "b", "c"] {
+        let places = reality.active.values().filter(|set| set.contains(resource)).count();
+        assert_eq!(places, 1, "{resource} runs in {places} places: {:?}", reality.active);
+    }
+    for node in world.nodes.keys() {
+        let has = reality.active.get(node).is_some_and(|set| set.contains("clone-member"));
+        assert!(has, "the clone does not run on node {node}");
+    }
+}
+
+fn assert_sound(world: &World) {
+    let reality = world.reality.lock().unwrap();
+    assert!(reality.violations.is_empty(), "{:#?}", reality.violations);
+}
+
+/// Waits until the cluster is stable, or says how it stands.
+fn settle(world: &mut World, within: Duration) {
+    let end = world.now + within;
+    let stable = world.run_until(end, World::is_stable);
+    assert!(stable, "not stable after {within:?}:\n{}", world.states());
+    // Stable for good: monitors run, nothing else happens.
+    world.run_for(Duration::from_secs(3));
+    let end = world.now + within;
+    assert!(world.run_until(end, World::is_stable), "not stable again:\n{}", world.states());
+}
+
+fn assert_agreement(world: &World) {
+    let digests = world.replicas();
+    assert_eq!(digests.len(), 1, "replicas differ: {digests:?}");
+    let tables: BTreeSet<String> = world
+        .nodes
+        .values()
+        .map(|sim| {
+            let attributes = sim.attributes.manager().attributes();
+            attributes.map(|(name, attribute)| format!("{name} {attribute:?}\n")).collect()
+        })
+        .map(|text: String| strip_local(&text))
+        .collect();
+    assert_eq!(tables.len(), 1, "attribute tables differ: {tables:#?}");
+}
+
+/// Leaves names and values of a table, without what is local to a manager.
+fn strip_local(text: &str) -> String {
+    let mut kept: Vec<&str> = text.split(['{', ',', '}']).filter(|part| part.contains("current:")).collect();
+    kept.sort_unstable();
+    kept.join("\n")
+}
+
+#[test]
+fn three_nodes_start_run_services_and_survive_the_death_of_each() {
+    let mut world = started(3, 1);
+    settle(&mut world, Duration::from_secs(10));
+    let at = world.now;
+    assert_services(&world);
+    assert_agreement(&world);
+    assert!(at < Duration::from_secs(8), "the start took until {at:?}");
+    for number in 1..=3 {
+        world.kill(id(number));
+        settle(&mut world, Duration::from_secs(30));
+        assert_services(&world);
+        assert_sound(&world);
+        assert!(world.reality.lock().unwrap().fenced.contains(&name(id(number))));
+        let end = world.now + Duration::from_secs(20);
+        world.run_until(end, |world| world.nodes.len() == 3);
+        settle(&mut world, Duration::from_secs(30));
+        assert_services(&world);
+        assert_agreement(&world);
+    }
+    assert_sound(&world);
+}
