@@ -56,6 +56,7 @@ pub use store::{RingStore, StoreError};
 
 use crate::endpoint::{Endpoint, EndpointConfiguration, EndpointOutput};
 use crate::node::{Node, NodeEvent};
+use crate::ring::FlowLimits;
 use crate::time::Time;
 use clock::Clock;
 use mio::{Events, Poll, Registry, Token};
@@ -117,13 +118,18 @@ pub struct Driver {
 
 impl Driver {
     /// Opens sockets and the store, and starts the node.
-    pub fn start(configuration: DriverConfiguration) -> Result<Driver, DriverError> {
+    pub fn start(mut configuration: DriverConfiguration) -> Result<Driver, DriverError> {
         let poll = Poll::new()?;
         let mut sockets = Vec::new();
         for bind in &configuration.binds {
             let socket = LinkSocket::open(bind, configuration.socket_buffer, poll.registry());
             let (link, address) = (bind.link, bind.address);
             sockets.push(socket.map_err(|source| DriverError::Bind { link, address, source })?);
+        }
+        let buffers: io::Result<Vec<usize>> =
+            sockets.iter().map(LinkSocket::receive_buffer).collect();
+        if let Some(granted) = buffers?.into_iter().min() {
+            fit_to_buffer(&mut configuration.endpoint.ring.limits, granted);
         }
         let node = configuration.endpoint.ring.node;
         let store = RingStore::open(&configuration.state_directory, node)?;
@@ -268,3 +274,37 @@ impl Driver {
 }
 
 const BATCHES_PER_TURN: usize = 8;
+/// What the kernel charges a socket for one datagram of ring size.
+const CHARGE: usize = 2304;
+
+/// A rotation's packets must fit the receive buffer, or the ring loses what it sends itself.
+fn fit_to_buffer(limits: &mut FlowLimits, granted: usize) {
+    let fits = u32::try_from(granted / CHARGE).unwrap_or(u32::MAX).max(16);
+    if limits.rotation <= fits {
+        return;
+    }
+    log::warn!(
+        "socket buffers of {granted} bytes hold {fits} packets, less than the {} of a rotation: sending less at once; raise net.core.rmem_max",
+        limits.rotation
+    );
+    limits.rotation = fits;
+    limits.visit = limits.visit.min(fits);
+    limits.accelerated = limits.accelerated.min(limits.visit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flow_control_never_exceeds_the_socket_buffer() {
+        let limits = FlowLimits { rotation: 384, visit: 256, accelerated: 128 };
+        for (granted, rotation, visit) in [(8 << 20, 384, 256), (425_984, 184, 184), (4096, 16, 16)]
+        {
+            let mut fitted = limits;
+            fit_to_buffer(&mut fitted, granted);
+            assert_eq!((fitted.rotation, fitted.visit), (rotation, visit));
+            assert!(fitted.accelerated <= fitted.visit);
+        }
+    }
+}

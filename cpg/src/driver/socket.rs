@@ -169,6 +169,11 @@ impl LinkSocket {
         std::mem::take(&mut self.refused)
     }
 
+    /// Bytes the kernel grants for received datagrams, its own bookkeeping included.
+    pub(super) fn receive_buffer(&self) -> io::Result<usize> {
+        self.state.recv_buffer_size(UdpSockRef::from(&self.socket))
+    }
+
     /// How many datagrams one call may carry.
     pub(super) fn segments(&self) -> usize {
         self.state.max_gso_segments().max(1)
