@@ -7,4 +7,4 @@ apt-get update -q
 apt-get install -q -y --no-install-recommends \
     resource-agents pacemaker-resource-agents \
     nginx-light redis-server postgresql \
-    iproute2 kmod e2fsprogs util-linux dbus systemd perl procps curl
+    iproute2 kmod e2fsprogs util-linux dbus dbus-user-session systemd perl procps curl

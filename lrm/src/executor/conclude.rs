@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::output::{EventKind, Now, OperationResult, Recipients, RunEnd};
-use super::task::{Expired, Fate, Means, Phase};
+use super::task::{Expired, Fate, Means, Operation, Phase, Running};
 use super::timers::Owner;
 use super::{Executor, fence_outcome};
+use crate::agent::Standard;
 use crate::outcome::{ExecStatus, OcfExit, Outcome, ProcessEnd, ProcessKind, duration_text};
 
 /// A result before it is reported.
@@ -33,48 +34,24 @@ impl Executor {
     /// What the end of an operation's run means, given what was done to it.
     pub(super) fn settle(&self, op: usize, end: RunEnd) -> Ending {
         let operation = &self.operations[op];
-        let action = operation.request.action.as_str();
         let Phase::Running(running) = &operation.phase else {
             return Ending::plain(Outcome::cancelled(operation.exit));
         };
-        let pid = match running.means {
-            Means::Process(pid) => pid,
-            _ => None,
-        };
+        let cancelled = running.fate == Fate::Cancelled;
         match end {
-            RunEnd::NotStarted(_) if running.fate == Fate::Cancelled => {
-                Ending::plain(Outcome::cancelled(OcfExit::Ok))
+            RunEnd::Process { standard, end, stdout, stderr } => {
+                settle_process(operation, running, &standard, end, stdout, stderr)
             }
-            RunEnd::NotStarted(error) => Ending::plain(Outcome::not_started(error)),
             RunEnd::Answered(answer) if running.means == Means::Fencer => {
-                let mut outcome = fence_outcome(action, answer);
-                if running.fate == Fate::Cancelled {
+                let mut outcome = fence_outcome(operation.request.action.as_str(), answer);
+                if cancelled {
                     outcome.status = ExecStatus::Cancelled;
                 }
                 Ending::plain(outcome)
             }
-            RunEnd::Answered(_) if running.fate == Fate::Cancelled => {
-                Ending::plain(Outcome::cancelled(OcfExit::Ok))
-            }
+            _ if cancelled => Ending::plain(Outcome::cancelled(OcfExit::Ok)),
+            RunEnd::NotStarted(error) => Ending::plain(Outcome::not_started(error)),
             RunEnd::Answered(outcome) => Ending::plain(outcome),
-            RunEnd::Process { standard, end, stdout, stderr } => {
-                let timeout = operation.time_left.unwrap_or(operation.request.timeout);
-                let outcome = match fate_of(running.fate, end) {
-                    Fate::Own => Outcome::of_process(&standard, action, end, &stderr),
-                    Fate::Cancelled => Outcome::cancelled(OcfExit::Ok),
-                    Fate::Expired(_) => Outcome::timed_out(ProcessKind::of(&standard), timeout),
-                };
-                let raw = match end {
-                    ProcessEnd::Exited(code) if outcome.status == ExecStatus::Done => code,
-                    _ => outcome.exit.code(),
-                };
-                let output = [stderr, stdout].into_iter().find(|text| !text.is_empty());
-                let output = output.map(|text| match String::from_utf8(text) {
-                    Ok(text) => text,
-                    Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-                });
-                Ending { outcome, raw, output, pid }
-            }
         }
     }
 
@@ -204,12 +181,65 @@ impl Executor {
     }
 }
 
+fn settle_process(
+    operation: &Operation,
+    running: &Running,
+    standard: &Standard,
+    end: ProcessEnd,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+) -> Ending {
+    let request = &operation.request;
+    let pid = match running.means {
+        Means::Process(pid) => pid,
+        Means::Service | Means::Fencer => None,
+    };
+    let key = || request.key().to_string();
+    log_output(log::Level::Info, "error output", &key, pid, &stderr);
+    log_output(log::Level::Debug, "output", &key, pid, &stdout);
+    let outcome = match fate_of(running.fate, end) {
+        Fate::Own => Outcome::of_process(standard, request.action.as_str(), end, &stderr),
+        Fate::Cancelled => Outcome::cancelled(OcfExit::Ok),
+        Fate::Expired(_) => {
+            let timeout = operation.time_left.unwrap_or(request.timeout);
+            Outcome::timed_out(ProcessKind::of(standard), timeout)
+        }
+    };
+    let raw = match end {
+        ProcessEnd::Exited(code) if outcome.status == ExecStatus::Done => code,
+        _ => outcome.exit.code(),
+    };
+    let output = [stderr, stdout].into_iter().find(|text| !text.is_empty());
+    let output = output.map(|text| match String::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    });
+    Ending { outcome, raw, output, pid }
+}
+
 /// What counts at the end of a run: a process that ended by itself before it was touched counts
 /// for itself, whatever was about to happen to it.
 pub(super) fn fate_of(fate: Fate, end: ProcessEnd) -> Fate {
     match (fate, end) {
         (Fate::Expired(Expired::Killed { asked: false }), ProcessEnd::Exited(_)) => Fate::Own,
         (fate, _) => fate,
+    }
+}
+
+/// Logs what an agent wrote, line by line.
+fn log_output(
+    level: log::Level,
+    what: &str,
+    key: &dyn Fn() -> String,
+    pid: Option<u32>,
+    text: &[u8],
+) {
+    if text.is_empty() || !log::log_enabled!(level) {
+        return;
+    }
+    let (key, pid) = (key(), pid.unwrap_or(0));
+    for line in String::from_utf8_lossy(text).lines() {
+        log::log!(level, "{key}[{pid}] {what} [ {line} ]");
     }
 }
 

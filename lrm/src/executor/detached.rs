@@ -127,7 +127,7 @@ impl Executor {
                 if outcome.is_ok() {
                     log::info!("Alert {} ended: {}", alert.id, outcome.exit.text());
                 } else {
-                    log::info!("Alert {} failed: {outcome:?}", alert.id);
+                    log::warn!("Alert {} failed: {outcome:?}", alert.id);
                 }
                 self.tell(Recipients::All, EventKind::Alerted { alert, outcome });
             }

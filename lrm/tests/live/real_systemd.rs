@@ -1,20 +1,20 @@
-//! Units under a real systemd: a user manager on a private bus, in a mount namespace that looks
+//! Units under a real systemd: a user manager and its bus, in a mount namespace that looks
 //! booted by systemd whatever the machine was booted by.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use lrm::driver::{SystemdConfig, list_units};
 use lrm::outcome::{ExecStatus, OcfExit};
 
-use crate::private_bus::PrivateBus;
 use crate::rig::{Rig, has_program, ms, request, skip};
 
 const PROGRAM: &str = "/lib/systemd/systemd";
 
 struct UserManager {
     manager: Child,
-    bus: PrivateBus,
+    directory: tempfile::TempDir,
 }
 
 impl UserManager {
@@ -28,45 +28,54 @@ impl UserManager {
             skip("root, for a mount namespace");
             return None;
         }
-        let Some(bus) = PrivateBus::start() else {
-            skip("dbus-daemon");
+        if !Path::new("/usr/lib/systemd/user/dbus.socket").exists() {
+            skip("dbus-user-session");
             return None;
-        };
-        let home = bus.directory().to_path_buf();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().to_path_buf();
         let configured = home.join("config/systemd/user");
         std::fs::create_dir_all(&configured).unwrap();
         for (name, text) in units {
             std::fs::write(configured.join(name), text).unwrap();
         }
         let script = format!(
-            "mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec {PROGRAM} --user"
+            "mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec {PROGRAM} --user --log-target=console"
         );
         let manager = Command::new("unshare")
             .args(["--mount", "sh", "-c", &script])
             .env("XDG_RUNTIME_DIR", &home)
             .env("XDG_CONFIG_HOME", home.join("config"))
-            .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(home.join("log")).unwrap())
             .spawn()
             .unwrap();
-        let this = Self { manager, bus };
-        for _ in 0..200 {
+        let this = Self { manager, directory };
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end {
             if list_units(&this.config()).is_ok() {
                 return Some(this);
             }
-            std::thread::sleep(ms(50));
+            std::thread::sleep(ms(200));
         }
+        let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();
+        eprintln!("systemd said: {log}");
         skip("a systemd that runs as a user manager");
         None
     }
 
     fn config(&self) -> SystemdConfig {
         SystemdConfig {
-            address: Some(self.bus.address.clone()),
-            run_directory: self.bus.directory().join("systemd/user"),
+            address: Some(self.address()),
+            run_directory: self.directory.path().join("systemd/user"),
         }
+    }
+
+    /// The manager starts a bus there at the first connection.
+    fn address(&self) -> String {
+        format!("unix:path={}", self.directory.path().join("bus").display())
     }
 
     fn rig(&self) -> Rig {
@@ -78,7 +87,7 @@ impl Drop for UserManager {
     fn drop(&mut self) {
         let mut exit = Command::new("busctl");
         let _ = exit
-            .arg(format!("--address={}", self.bus.address))
+            .arg(format!("--address={}", self.address()))
             .args(["call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1"])
             .args(["org.freedesktop.systemd1.Manager", "Exit"])
             .stderr(Stdio::null())
