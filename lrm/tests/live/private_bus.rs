@@ -1,14 +1,13 @@
 //! A D-Bus of our own.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// The bus; it ends when it is dropped.
 pub struct PrivateBus {
     pub address: String,
     daemon: Child,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC
@@ -37,11 +36,7 @@ impl PrivateBus {
             .unwrap();
         let mut address = String::new();
         BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Some(Self { address: address.trim().into(), daemon, directory })
-    }
-
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+        Some(Self { address: address.trim().into(), daemon, _directory: directory })
     }
 
     pub fn kill(&mut self) {

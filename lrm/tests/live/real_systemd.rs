@@ -94,12 +94,20 @@ impl Drop for UserManager {
             .status();
         for _ in 0..100 {
             if matches!(self.manager.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
+                break;
             }
             std::thread::sleep(ms(50));
         }
         let _ = self.manager.kill();
         let _ = self.manager.wait();
+        // The bus outlives its manager.
+        let mine = format!("XDG_RUNTIME_DIR={}", self.directory.path().display());
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            if environment.split(|byte| *byte == 0).any(|line| line == mine.as_bytes()) {
+                let _ = Command::new("kill").arg(entry.file_name()).status();
+            }
+        }
     }
 }
 
