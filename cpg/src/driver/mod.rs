@@ -5,26 +5,13 @@
 //! its own registers them with [`Driver::registry`] and gets their tokens back.
 //!
 //! ```no_run
-//! use cpg::configuration::ClusterConfiguration;
-//! use cpg::driver::{Driver, DriverConfiguration, LinkBind, read_key_file};
-//! use cpg::endpoint::EndpointConfiguration;
+//! use cpg::driver::{Driver, DriverConfiguration, load_configuration};
 //! use cpg::group::{Event, GroupName, ProcessId};
 //! use cpg::node::NodeEvent;
-//! use cpg::security::{Cipher, Keyring};
 //!
-//! fn run(cluster: &ClusterConfiguration) -> Result<(), Box<dyn std::error::Error>> {
-//!     let key = read_key_file("/etc/corosync/authkey".as_ref(), Cipher::default())?;
-//!     let addresses = cluster.addresses(cluster.local_node());
-//!     let mut driver = Driver::start(DriverConfiguration {
-//!         endpoint: EndpointConfiguration {
-//!             ring: cluster.ring(),
-//!             links: cluster.links(),
-//!             keyring: Some(Keyring::new(key)),
-//!         },
-//!         binds: addresses.iter().map(|a| LinkBind::unicast(a.link, a.address)).collect(),
-//!         state_directory: "/var/lib/corosync".into(),
-//!         socket_buffer: 8 << 20,
-//!     })?;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let cluster = load_configuration("/etc/corosync/corosync.conf".as_ref())?;
+//!     let mut driver = Driver::start(DriverConfiguration::from_cluster(&cluster)?)?;
 //!     let client = driver.act(|node, _| node.connect(ProcessId(std::process::id())))??;
 //!     let group = GroupName::new("accounts")?;
 //!     while !driver.endpoint().node().is_ready() {
@@ -45,12 +32,14 @@
 
 mod clock;
 mod key_file;
+mod load;
 mod outbound;
 mod refusals;
 mod socket;
 mod store;
 
 pub use key_file::{KeyFileError, read_key_file};
+pub use load::{LoadError, SystemNames, load_configuration, local_host, read_configuration};
 pub use socket::LinkBind;
 pub use store::{RingStore, StoreError};
 
