@@ -46,7 +46,9 @@ pub fn synthetic(nodes: usize, resources: usize, status: Status) -> String {
     for p in 0..plain {
         if p % 2 == 0 {
             let (node, score) = (w.below(nodes) + 1, w.below(499) + 1);
-            w.line(&format!("<rsc_location id=\"l{p}\" rsc=\"p{p}\" node=\"node{node:04}\" score=\"{score}\"/>"));
+            w.line(&format!(
+                "<rsc_location id=\"l{p}\" rsc=\"p{p}\" node=\"node{node:04}\" score=\"{score}\"/>"
+            ));
         }
         if p % 3 == 0 && groups > 0 {
             let (group, score) = (w.below(groups), ["INFINITY", "100", "-100"][w.below(3)]);

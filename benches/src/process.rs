@@ -14,7 +14,8 @@ pub struct Usage {
 
 /// Runs a command to its end; its output is thrown away.
 pub fn usage(command: &mut Command) -> std::io::Result<Usage> {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).spawn()?;
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).spawn()?;
     let done = child.wait4()?;
     Ok(Usage {
         cpu: (done.rusage.utime + done.rusage.stime).as_secs_f64(),

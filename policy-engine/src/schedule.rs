@@ -1,8 +1,8 @@
 //! One scheduling run: the stages of spec 30 §2 in order.
 
 use crate::model::cluster::{Cluster, Switches};
-use crate::{actions, graph, history, input, ordering, placement};
 use crate::transition::Transition;
+use crate::{actions, graph, history, input, ordering, placement};
 use cib_model::{DateTime, Document};
 
 /// Unpacks a document up to its status (stages 1 and 2): enough for status listings.

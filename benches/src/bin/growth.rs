@@ -15,7 +15,8 @@ fn main() {
         let mut best = f64::INFINITY;
         for _ in 0..3 {
             let started = Instant::now();
-            let planned = plan(&document, DateTime::from_epoch(1_790_000_000, 0), &Options::default());
+            let planned =
+                plan(&document, DateTime::from_epoch(1_790_000_000, 0), &Options::default());
             assert!(!planned.transition.synapses.is_empty());
             best = best.min(started.elapsed().as_secs_f64());
         }

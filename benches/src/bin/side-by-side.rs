@@ -29,10 +29,16 @@ fn main() -> std::io::Result<()> {
         ("new-32x1000", 32, 1000, Status::New),
         ("steady-16x400", 16, 400, Status::Steady),
     ];
-    println!("{:<24} {:>6}  {:>10} {:>10} {:>8}   {:>9} {:>9}", "input", "does", "ours s", "peer s", "ratio", "ours MiB", "peer MiB");
+    println!(
+        "{:<24} {:>6}  {:>10} {:>10} {:>8}   {:>9} {:>9}",
+        "input", "does", "ours s", "peer s", "ratio", "ours MiB", "peer MiB"
+    );
     for (name, nodes, resources, status) in inputs {
         let path = directory.join(format!("{name}.xml"));
-        let text = synthetic(nodes, resources, status).replace("pacemaker-4.0", "pacemaker-3.0").replace("fencing-enabled", "stonith-enabled").replace("3.20.5", "3.0.0");
+        let text = synthetic(nodes, resources, status)
+            .replace("pacemaker-4.0", "pacemaker-3.0")
+            .replace("fencing-enabled", "stonith-enabled")
+            .replace("3.20.5", "3.0.0");
         std::fs::write(&path, text)?;
         compare(&ours, name, &path, "-R", runs)?;
         if status == Status::New && resources <= 400 {
@@ -60,11 +66,17 @@ fn compare(ours: &Path, name: &str, input: &Path, does: &str, runs: usize) -> st
     match peer {
         Ok(peer) => println!(
             "{name:<24} {does:>6}  {:>10.3} {:>10.3} {:>7.0}x   {:>9.1} {:>9.1}",
-            mine.cpu, peer.cpu, peer.cpu / mine.cpu.max(1e-6), mine.peak_mib, peer.peak_mib
+            mine.cpu,
+            peer.cpu,
+            peer.cpu / mine.cpu.max(1e-6),
+            mine.peak_mib,
+            peer.peak_mib
         ),
         Err(error) => {
             let Usage { cpu, peak_mib } = mine;
-            println!("{name:<24} {does:>6}  {cpu:>10.3}   (crm_simulate: {error})   {peak_mib:>9.1}");
+            println!(
+                "{name:<24} {does:>6}  {cpu:>10.3}   (crm_simulate: {error})   {peak_mib:>9.1}"
+            );
         }
     }
     Ok(())

@@ -59,7 +59,14 @@ pub struct Arguments {
     #[arg(short = 'P', long, value_name = "DIR", help_heading = "Operations")]
     pub profile: Option<PathBuf>,
     /// With --profile: schedule each file that many times
-    #[arg(short = 'N', long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, help_heading = "Operations")]
+    #[arg(
+        short = 'N',
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true,
+        help_heading = "Operations"
+    )]
     pub repeat: i64,
     /// Accepted for compatibility
     #[arg(short = 'j', long, hide = true)]
@@ -142,7 +149,11 @@ impl Arguments {
     pub fn is_bare(&self) -> bool {
         let artifacts = [&self.save_input, &self.save_output, &self.save_graph, &self.save_dotfile];
         self.input.is_some()
-            && !(self.run || self.simulate || self.in_place || self.show_scores || self.show_utilization)
+            && !(self.run
+                || self.simulate
+                || self.in_place
+                || self.show_scores
+                || self.show_utilization)
             && artifacts.iter().all(|a| a.is_none())
     }
 }

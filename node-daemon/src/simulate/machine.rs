@@ -13,7 +13,7 @@ pub fn xml(tool: &str, arguments: &Arguments, report: &SimulationReport) -> Stri
     let mut out = Document::new("pacemaker-result");
     let root = out.root_id();
     let request: Vec<String> = std::iter::once(tool.to_owned())
-        .chain(std::env::args().skip_while(|a| a == "simulate" || a.ends_with(tool)))
+        .chain(std::env::args().skip(1).skip_while(|a| a == "simulate"))
         .collect();
     out.set_attribute(root, "api-version", API_VERSION);
     out.set_attribute(root, "request", &request.join(" "));

@@ -90,7 +90,10 @@ fn execute(tool: &str, arguments: &Arguments) -> Result<u8, Failure> {
         None => None,
         Some(text) => {
             let read = DateTime::parse(text, now()).map_err(|error| {
-                Failure::new(exit::USAGE, format!("{tool}: Invalid value for --set-datetime: {error}"))
+                Failure::new(
+                    exit::USAGE,
+                    format!("{tool}: Invalid value for --set-datetime: {error}"),
+                )
             })?;
             Some((text.clone(), read))
         }
@@ -171,7 +174,10 @@ fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Fa
     }
     let artifact = |path: &Path, content: String| {
         write_file(path, &content).map_err(|reason| {
-            Failure::new(exit::IO, format!("{tool}: Could not write '{}': {reason}", path.display()))
+            Failure::new(
+                exit::IO,
+                format!("{tool}: Could not write '{}': {reason}", path.display()),
+            )
         })
     };
     if let (Some(path), Some(transition)) = (&a.save_graph, &saved.transition) {

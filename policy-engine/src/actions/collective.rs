@@ -128,8 +128,8 @@ fn promote_and_demote(cluster: &mut Cluster<'_>, r: ResourceId) {
     let promote = pseudo(cluster, r, Task::Promote, !promoting);
     let promoted = pseudo(cluster, r, Task::Promoted, !promoting);
     cluster.actions[promoted].priority = Score::INFINITY;
-    let promoted =
-        notifies.then(|| notify::pseudo_actions(cluster, r, Task::Promote, Some(promote), promoted));
+    let promoted = notifies
+        .then(|| notify::pseudo_actions(cluster, r, Task::Promote, Some(promote), promoted));
     let demote = pseudo(cluster, r, Task::Demote, !demoting);
     let demoted = pseudo(cluster, r, Task::Demoted, !demoting);
     cluster.actions[demoted].priority = Score::INFINITY;
@@ -150,7 +150,8 @@ fn create_bundle(cluster: &mut Cluster<'_>, r: ResourceId) {
     };
     let mut containers = Vec::new();
     for replica in &bundle.replicas {
-        for part in [replica.ip, Some(replica.container), replica.connection].into_iter().flatten() {
+        for part in [replica.ip, Some(replica.container), replica.connection].into_iter().flatten()
+        {
             create(cluster, part);
         }
         containers.push(replica.container);

@@ -46,7 +46,10 @@ pub fn create(cluster: &mut Cluster<'_>) {
                 shutdowns.push(shutdown);
             }
         } else if n.unclean {
-            let text = format!("Resource functionality and data integrity cannot be guaranteed (configure, enable, and test fencing to correct this): node {} is unclean", n.name);
+            let text = format!(
+                "Resource functionality and data integrity cannot be guaranteed (configure, enable, and test fencing to correct this): node {} is unclean",
+                n.name
+            );
             cluster.message(Level::Warning, text);
         }
     }

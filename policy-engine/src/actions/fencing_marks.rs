@@ -92,12 +92,15 @@ impl<'d> Cluster<'d> {
             return;
         };
         if !self.resource(l).flags.managed {
-            let text = format!("Not fencing guest node {name} because its guest resource is unmanaged");
+            let text =
+                format!("Not fencing guest node {name} because its guest resource is unmanaged");
             self.message(Level::Notice, text);
             return;
         }
         let guest = self.resource(l).id.to_string();
-        let text = format!("Guest node {name} will be fenced (by recovering its guest resource {guest}): {reason}");
+        let text = format!(
+            "Guest node {name} will be fenced (by recovering its guest resource {guest}): {reason}"
+        );
         self.message(Level::Warning, text);
         self.node_mut(node).remote_reset = true;
         let flags = &mut self.resource_mut(l).flags;
@@ -192,12 +195,14 @@ impl<'d> Cluster<'d> {
             let digests = crate::history::digest::unfencing(self, device, node);
             let r = self.resource(device);
             let prefix = format!("{}:{}:", r.id, r.agent);
-            let (a, s) = (format!("{prefix}{}", digests.all), format!("{prefix}{}", digests.secure));
+            let (a, s) =
+                (format!("{prefix}{}", digests.all), format!("{prefix}{}", digests.secure));
             let attribute = |name: &str| self.node(node).attributes.get(name);
             let matches = match attribute("#digests-all") {
                 None => true,
                 Some(stored) => {
-                    stored.contains(&a) || attribute("#digests-secure").is_some_and(|t| t.contains(&s))
+                    stored.contains(&a)
+                        || attribute("#digests-secure").is_some_and(|t| t.contains(&s))
                 }
             };
             if !matches {

@@ -78,12 +78,7 @@ pub fn pseudo_actions(
     if let Some((_, confirmed)) = before {
         cluster.actions.relate(confirmed, post, Order::ORDER);
     }
-    NotifySet {
-        pre: before.map(|b| b.0),
-        confirmed_pre: before.map(|b| b.1),
-        post,
-        confirmed_post,
-    }
+    NotifySet { pre: before.map(|b| b.0), confirmed_pre: before.map(|b| b.1), post, confirmed_post }
 }
 
 fn pseudo(

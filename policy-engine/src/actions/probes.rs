@@ -14,7 +14,9 @@ pub fn create(cluster: &mut Cluster<'_>) {
     for i in 0..cluster.node_order.len() {
         let node = cluster.node_order[i];
         if !cluster.node(node).online {
-            if cluster.is_remote(node) && super::remote::state(cluster, node) == super::remote::State::Failed {
+            if cluster.is_remote(node)
+                && super::remote::state(cluster, node) == super::remote::State::Failed
+            {
                 cluster.mark_for_fencing(node, "the connection is unrecoverable", false);
             }
             continue;

@@ -52,7 +52,13 @@ fn configured(cluster: &mut Cluster<'_>, r: ResourceId) -> Vec<Recurring> {
             || op.element.attribute("id").is_none()
             || matches!(
                 op.name,
-                "start" | "stop" | "promote" | "demote" | "reload-agent" | "migrate_to" | "migrate_from"
+                "start"
+                    | "stop"
+                    | "promote"
+                    | "demote"
+                    | "reload-agent"
+                    | "migrate_to"
+                    | "migrate_from"
             )
             || operations.iter().filter(same).count() > 1
             || !op.enabled
@@ -136,7 +142,13 @@ fn start_optional(cluster: &Cluster<'_>, start: ActionId) -> bool {
     cluster.actions[start].flags.optional
 }
 
-fn order_cancel(cluster: &mut Cluster<'_>, r: ResourceId, cancel: ActionId, current: Role, next: Role) {
+fn order_cancel(
+    cluster: &mut Cluster<'_>,
+    r: ResourceId,
+    cancel: ActionId,
+    current: Role,
+    next: Role,
+) {
     let lower = matches!(current, Role::Started | Role::Unpromoted);
     let then = if lower && next == Role::Promoted {
         Task::Promote
@@ -188,8 +200,10 @@ fn order_stopped_monitor(cluster: &mut Cluster<'_>, r: ResourceId, id: ActionId,
     let managed = cluster.resource(r).flags.managed;
     let on_node = |c: &Cluster<'_>, wanted: &dyn Fn(Key, Task) -> bool| -> Vec<ActionId> {
         let ids = c.actions.of(r).iter().copied();
-        ids.filter(|a| wanted(c.actions[*a].key, c.actions[*a].task) && c.actions[*a].node == Some(node))
-            .collect()
+        ids.filter(|a| {
+            wanted(c.actions[*a].key, c.actions[*a].task) && c.actions[*a].node == Some(node)
+        })
+        .collect()
     };
     if managed {
         for probe in on_node(cluster, &|key, _| key.is_op(Task::Monitor)) {

@@ -51,9 +51,8 @@ pub fn state(cluster: &Cluster<'_>, node: NodeId) -> State {
     let Some(host) = host else {
         return State::Unknown;
     };
-    let migrating = all > 1
-        && r.partial_migration_source.is_some()
-        && r.partial_migration_target.is_some();
+    let migrating =
+        all > 1 && r.partial_migration_source.is_some() && r.partial_migration_target.is_some();
     if host.unclean || !host.online || migrating { State::Resting } else { State::Alive }
 }
 

@@ -102,7 +102,12 @@ impl<'d> Cluster<'d> {
     }
 
     /// A node action or barrier: a singleton by its text, created optional and without meta.
-    pub fn named_action(&mut self, task: Task, name: &str, node: Option<NodeId>) -> (ActionId, bool) {
+    pub fn named_action(
+        &mut self,
+        task: Task,
+        name: &str,
+        node: Option<NodeId>,
+    ) -> (ActionId, bool) {
         let key = Key::Named(self.actions.intern(name));
         if let Some(id) = self.actions.global.get(&key) {
             return (*id, false);
@@ -213,12 +218,18 @@ impl<'d> Cluster<'d> {
     }
 
     /// Schedules clearing of a resource's fail counts on a node (spec 30 §8.3).
-    pub fn clear_failcount(&mut self, resource: ResourceId, node: NodeId, reason: &'static str) -> ActionId {
+    pub fn clear_failcount(
+        &mut self,
+        resource: ResourceId,
+        node: NodeId,
+        reason: &'static str,
+    ) -> ActionId {
         let id = self.request(resource, Task::ClearFailcount, 0, Some(node), false);
         self.actions[id].set_meta("op_no_wait", "true");
         self.set_reason(id, reason, true);
         let r = self.resource(resource);
-        if self.options.fencing_enabled && r.flags.remote_connection && r.reconnect_interval_ms > 0 {
+        if self.options.fencing_enabled && r.flags.remote_connection && r.reconnect_interval_ms > 0
+        {
             let name = r.id.to_string();
             if let Some(target) = self.find_node(None, Some(&name)) {
                 let fencing = self.fencing_action(target, None, true, None, false);

@@ -100,7 +100,12 @@ impl Plan {
         }
     }
 
-    fn judge_staying(&mut self, cluster: &mut Cluster<'_>, r: ResourceId, assigned: Option<NodeId>) {
+    fn judge_staying(
+        &mut self,
+        cluster: &mut Cluster<'_>,
+        r: ResourceId,
+        assigned: Option<NodeId>,
+    ) {
         let res = cluster.resource(r);
         if res.flags.failed {
             if res.flags.stop_if_failed {
@@ -237,7 +242,8 @@ fn stop(cluster: &mut Cluster<'_>, r: ResourceId, optional: bool) {
         let stop = cluster.request(r, Task::Stop, 0, Some(node), optional);
         if assigned.is_none() {
             cluster.set_reason(stop, "node availability", true);
-        } else if cluster.resource(r).flags.restarting && cluster.resource(r).flags.stop_unexpected {
+        } else if cluster.resource(r).flags.restarting && cluster.resource(r).flags.stop_unexpected
+        {
             cluster.set_reason(stop, "being multiply active", true);
         }
         if !cluster.resource(r).flags.managed {
@@ -268,7 +274,8 @@ fn promote(cluster: &mut Cluster<'_>, r: ResourceId, node: Option<NodeId>, optio
         let ids = c.actions.of(r).iter().copied();
         ids.filter(|a| c.actions[*a].task == task && c.actions[*a].node == node).collect()
     };
-    let startable = on_node(cluster, Task::Start).iter().all(|a| cluster.actions[*a].flags.runnable);
+    let startable =
+        on_node(cluster, Task::Start).iter().all(|a| cluster.actions[*a].flags.runnable);
     if startable {
         let promote = cluster.request(r, Task::Promote, 0, node, optional);
         if node.is_some_and(|n| expected_node(cluster, r, n)) {

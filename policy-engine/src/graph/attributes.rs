@@ -111,11 +111,7 @@ fn add_meta(
     }
 }
 
-fn add_resource_context(
-    cluster: &Cluster<'_>,
-    id: ActionId,
-    out: &mut BTreeMap<String, String>,
-) {
+fn add_resource_context(cluster: &Cluster<'_>, id: ActionId, out: &mut BTreeMap<String, String>) {
     let mut next = cluster.actions[id].resource;
     while let Some(r) = next {
         add_context_of(cluster, r, out);
@@ -160,11 +156,7 @@ fn add_context_of(cluster: &Cluster<'_>, r: ResourceId, out: &mut BTreeMap<Strin
     }
 }
 
-fn add_guest_context(
-    cluster: &Cluster<'_>,
-    id: ActionId,
-    out: &mut BTreeMap<String, String>,
-) {
+fn add_guest_context(cluster: &Cluster<'_>, id: ActionId, out: &mut BTreeMap<String, String>) {
     let Some(r) = cluster.actions[id].resource else {
         return;
     };

@@ -88,7 +88,8 @@ fn visit_bundle(cluster: &mut Cluster<'_>, r: ResourceId, graph: &mut Transition
         visit_resource(cluster, inner, graph);
     }
     for replica in &bundle.replicas {
-        for part in [replica.ip, Some(replica.container), replica.connection].into_iter().flatten() {
+        for part in [replica.ip, Some(replica.container), replica.connection].into_iter().flatten()
+        {
             visit_resource(cluster, part, graph);
         }
     }

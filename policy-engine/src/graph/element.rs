@@ -82,8 +82,7 @@ pub fn full(cluster: &mut Cluster<'_>, id: ActionId) -> GraphAction {
 fn lock(cluster: &Cluster<'_>, id: ActionId, r: ResourceId) -> Option<i64> {
     let a = &cluster.actions[id];
     let (node, time) = cluster.resource(r).lock?;
-    let applies =
-        a.node == Some(node) && (!cluster.node(node).shutdown || a.task == Task::Stop);
+    let applies = a.node == Some(node) && (!cluster.node(node).shutdown || a.task == Task::Stop);
     applies.then_some(time)
 }
 
@@ -150,9 +149,11 @@ fn guests_on(cluster: &Cluster<'_>, node: NodeId) -> Vec<NodeId> {
             continue;
         }
         out.extend(
-            cluster.node_order.iter().copied().filter(|n| {
-                cluster.node(*n).connection == Some(*r) && cluster.is_guest(*n)
-            }),
+            cluster
+                .node_order
+                .iter()
+                .copied()
+                .filter(|n| cluster.node(*n).connection == Some(*r) && cluster.is_guest(*n)),
         );
     }
     out

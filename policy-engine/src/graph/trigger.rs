@@ -12,8 +12,8 @@ pub fn belongs(cluster: &Cluster<'_>, id: ActionId) -> bool {
         return false;
     }
     if let Some(r) = a.resource {
-        let recurring = a.key.interval_ms() > 0
-            || a.meta("interval").is_some_and(|interval| interval != "0");
+        let recurring =
+            a.key.interval_ms() > 0 || a.meta("interval").is_some_and(|interval| interval != "0");
         if !cluster.resource(r).flags.managed && a.task != Task::Monitor && !recurring {
             return false;
         }

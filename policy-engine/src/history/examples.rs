@@ -208,8 +208,9 @@ fn a_migration_is_partial_dangling_or_failed() {
     let source = recorded("r", &[op("r", "start 0 1 0 0", ""), to]);
     let target = |operations: &[String]| recorded("r", operations);
     let probe = op("r", "monitor 0 1 7 7", "");
-    // History of the target; nodes where it is active, partial, dangling, failed.
-    let cases: [(&str, String, &[&str], bool, bool, bool); 4] = [
+    /// Name, history of the target, nodes where it is active, partial, dangling, failed.
+    type Case = (&'static str, String, &'static [&'static str], bool, bool, bool);
+    let cases: [Case; 4] = [
         ("the target has yet to be probed", String::new(), &["n1"], false, false, false),
         (
             "not begun there",

@@ -284,7 +284,12 @@ impl<'d> Actions<'d> {
 
     /// The **newest** action of a resource with this task; with a node, exactly on it
     /// (spec 30 §3.2, last paragraph).
-    pub fn newest(&self, resource: ResourceId, task: Task, node: Option<NodeId>) -> Option<ActionId> {
+    pub fn newest(
+        &self,
+        resource: ResourceId,
+        task: Task,
+        node: Option<NodeId>,
+    ) -> Option<ActionId> {
         self.of(resource).iter().rev().copied().find(|id| {
             let a = &self[*id];
             a.task == task && (node.is_none() || a.node == node)

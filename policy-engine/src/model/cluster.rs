@@ -7,8 +7,8 @@ use super::node::Node;
 use super::options::Options;
 use super::resource::{Definition, Resource, Variant};
 use super::role::Role;
-use super::trace::{Cause, Trace};
 use super::table::Entry;
+use super::trace::{Cause, Trace};
 use cib_model::{DateTime, Document, Element, Score};
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,7 +46,8 @@ pub struct FailedOperation<'d> {
 }
 
 /// One line of the score report (spec 20 §9), in order of emission.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ScoreLine {
     /// `STAGE: RSC allocation score on NODE: SCORE`.
     Allocation {
@@ -57,6 +58,7 @@ pub enum ScoreLine {
         /// Where.
         node: Box<str>,
         /// How much.
+        #[serde(serialize_with = "score_text")]
         score: Score,
     },
     /// `RSC promotion score on NODE: SCORE`.
@@ -66,6 +68,7 @@ pub enum ScoreLine {
         /// Where; none: inactive.
         node: Option<Box<str>>,
         /// How much.
+        #[serde(serialize_with = "score_text")]
         score: Score,
     },
     /// `Original:`/`Remaining: NODE capacity: ...`.
@@ -88,8 +91,14 @@ pub enum ScoreLine {
     },
 }
 
+/// A score as people write it, infinities included.
+fn score_text<S: serde::Serializer>(score: &Score, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(score)
+}
+
 /// Stage of a score line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AssignStage {
     /// A primitive was placed.
     Primitive,
@@ -382,8 +391,7 @@ impl<'d> Cluster<'d> {
     /// Is the node a guest or bundle node (its connection has a launcher)?
     pub fn is_guest(&self, node: NodeId) -> bool {
         let n = self.node(node);
-        n.is_pacemaker_remote()
-            && n.connection.is_some_and(|c| self.resource(c).launcher.is_some())
+        n.is_pacemaker_remote() && n.connection.is_some_and(|c| self.resource(c).launcher.is_some())
     }
 
     /// Is the node a remote node (Pacemaker Remote without launcher)?

@@ -70,7 +70,10 @@ impl NodeTable {
 
     /// Entries by node id (creation order of nodes, not node order).
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Entry)> {
-        self.entries.iter().enumerate().filter_map(|(i, e)| e.as_ref().map(|e| (NodeId::from(i), e)))
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(i, e)| e.as_ref().map(|e| (NodeId::from(i), e)))
     }
 
     /// Entries by node id, for changing them.

@@ -37,7 +37,8 @@ pub fn block_dependents(cluster: &mut Cluster<'_>, id: ActionId) {
     }
     for c in colocation::with_this(cluster, r) {
         let c = cluster.colocation(c);
-        if c.score < Score::INFINITY || (task == Task::Promote && c.primary_role != Role::Promoted) {
+        if c.score < Score::INFINITY || (task == Task::Promote && c.primary_role != Role::Promoted)
+        {
             continue;
         }
         let (dependent, role) = (c.dependent, c.dependent_role);

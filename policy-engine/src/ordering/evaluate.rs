@@ -151,7 +151,9 @@ fn without_resource(
             changed.then = true;
         }
     }
-    if flags.has(Order::FIRST_BLOCKS) && !first_seen.runnable && cluster.actions[then].flags.runnable
+    if flags.has(Order::FIRST_BLOCKS)
+        && !first_seen.runnable
+        && cluster.actions[then].flags.runnable
     {
         cluster.actions[then].flags.runnable = false;
         changed.then = true;
@@ -326,8 +328,7 @@ fn then_required(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId, see
 
 fn promoted_then_required(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId) {
     let t = &cluster.actions[then];
-    let promoted =
-        t.resource.is_some_and(|r| cluster.current_role_of(r) == Role::Promoted);
+    let promoted = t.resource.is_some_and(|r| cluster.current_role_of(r) == Role::Promoted);
     if !promoted || t.flags.optional {
         return;
     }

@@ -281,7 +281,13 @@ impl GroupWalk {
         self.previous = Some(m);
     }
 
-    fn after_previous(&self, cluster: &mut Cluster<'_>, p: ResourceId, m: ResourceId, strong: Order) {
+    fn after_previous(
+        &self,
+        cluster: &mut Cluster<'_>,
+        p: ResourceId,
+        m: ResourceId,
+        strong: Order,
+    ) {
         order(cluster, (p, Task::Start), (m, Task::Start), strong);
         order(cluster, (m, Task::Stop), (p, Task::Stop), Order::ORDER | Order::RESTART);
         let active = |r: ResourceId| !cluster.resource(r).active_on.is_empty();

@@ -84,7 +84,11 @@ fn apply_pair(
         _ => cluster.actions[first].task,
     };
     let plain_children = cluster.resource(f).is_bundle()
-        || cluster.resource(f).children.first().is_some_and(|c| cluster.resource(*c).is_primitive());
+        || cluster
+            .resource(f)
+            .children
+            .first()
+            .is_some_and(|c| cluster.resource(*c).is_primitive());
     let first_task = if plain_children { own.plain() } else { own };
     let then_task = cluster.actions[then].task;
     let leaving = matches!(own, Task::Stop | Task::Stopped);
@@ -137,9 +141,10 @@ pub fn partner(
 ) -> Option<ResourceId> {
     let candidates = instances_for(cluster, f, Task::Start);
     let at = |node: NodeId| {
-        candidates.iter().copied().find(|c| {
-            !any_blocked(cluster, *c) && location(cluster, *c, current) == Some(node)
-        })
+        candidates
+            .iter()
+            .copied()
+            .find(|c| !any_blocked(cluster, *c) && location(cluster, *c, current) == Some(node))
     };
     if let Some(node) = location(cluster, instance, current) {
         return at(node);

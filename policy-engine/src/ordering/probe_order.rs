@@ -75,9 +75,8 @@ fn blocked_probe(
     for id in after {
         let u = &cluster.actions[id];
         let inactive_start = u.task == Task::Start
-            && u.resource.is_some_and(|x| {
-                cluster.resource(x).active_on.is_empty() && cluster.top(x) == r
-            });
+            && u.resource
+                .is_some_and(|x| cluster.resource(x).active_on.is_empty() && cluster.top(x) == r);
         if inactive_start {
             cluster.actions.relate(probe, id, Order::ORDER | Order::FIRST_BLOCKS);
         }
@@ -137,11 +136,11 @@ fn push_followers(
             if c.parent != Some(r) || c.is_clone() || c.is_bundle() {
                 continue;
             }
-            let interleaved = !cluster.resource(r).is_group()
-                && interleave::is_interleaved(cluster, r);
+            let interleaved =
+                !cluster.resource(r).is_group() && interleave::is_interleaved(cluster, r);
             if interleaved {
-                let partner = *compatible
-                    .get_or_insert_with(|| interleave::partner(cluster, leaf, r, false));
+                let partner =
+                    *compatible.get_or_insert_with(|| interleave::partner(cluster, leaf, r, false));
                 if partner != Some(child) {
                     continue;
                 }
@@ -201,4 +200,3 @@ fn unnecessary(cluster: &Cluster<'_>, probe: ActionId, then: ActionId) -> bool {
         _ => false,
     }
 }
-

@@ -29,7 +29,8 @@ enum Symmetry {
 pub fn unpack<'d>(cluster: &mut Cluster<'d>, element: Element<'d>) {
     let mut sets = cluster.resource_sets(element);
     if sets.is_empty() {
-        let (Some(first), Some(then)) = (side(cluster, element, "first"), side(cluster, element, "then"))
+        let (Some(first), Some(then)) =
+            (side(cluster, element, "first"), side(cluster, element, "then"))
         else {
             return;
         };
@@ -56,7 +57,9 @@ fn side<'d>(cluster: &mut Cluster<'d>, element: Element<'d>, name: &str) -> Opti
     };
     let found = cluster.reference(id);
     if found.is_none() {
-        let text = format!("Ignoring constraint '{constraint}' because '{id}' is not a valid resource or tag");
+        let text = format!(
+            "Ignoring constraint '{constraint}' because '{id}' is not a valid resource or tag"
+        );
         cluster.message(Level::Error, text);
     }
     found

@@ -4,7 +4,9 @@
 //! options; the callers choose where it goes.
 
 pub mod scores;
+pub mod snapshot;
 pub mod status;
 pub mod summary;
 pub mod tables;
 pub mod text;
+pub mod xml;

@@ -88,6 +88,38 @@ impl Summary {
 }
 
 impl ResourceLine {
+    /// Roles and nodes as XML attributes, by the same cases as the text (spec 41 §5.4, §9.5).
+    pub fn places(&self) -> Vec<(&'static str, &str)> {
+        let (r0, r1) = (self.role, self.next_role);
+        let same_role = r0 == r1;
+        let role = |show: bool| show.then_some(("role", r0));
+        let next = |show: bool| show.then_some(("next-role", r1));
+        let mut out: Vec<(&'static str, &str)> = Vec::new();
+        match (self.origin.as_deref(), self.destination.as_deref()) {
+            (None, dest) => {
+                out.extend(role(self.need_role));
+                out.extend(next(self.need_role));
+                out.extend(dest.map(|d| ("node", d)));
+            }
+            (Some(origin), None) => {
+                out.extend(role(self.need_role));
+                out.push(("node", origin));
+            }
+            (Some(origin), Some(dest)) if origin == dest => {
+                out.extend(role(self.need_role || !same_role));
+                out.extend(next(!same_role));
+                out.push(("source", origin));
+            }
+            (Some(origin), Some(dest)) => {
+                out.extend(role(self.need_role || !same_role));
+                out.extend(next(!same_role));
+                out.push(("source", origin));
+                out.push(("dest", dest));
+            }
+        }
+        out
+    }
+
     fn details(&self) -> String {
         let (r0, r1) = (self.role, self.next_role);
         let same_role = r0 == r1;
@@ -97,7 +129,11 @@ impl ResourceLine {
                 if self.need_role { format!("{r0} -> {r1} {dest}") } else { dest.to_owned() }
             }
             (Some(origin), None) => {
-                if self.need_role { format!("{r0} {origin}") } else { origin.clone() }
+                if self.need_role {
+                    format!("{r0} {origin}")
+                } else {
+                    origin.clone()
+                }
             }
             (Some(origin), Some(dest)) => {
                 let same_host = origin == dest;
@@ -139,7 +175,8 @@ fn node_lines(cluster: &Cluster<'_>) -> Vec<NodeLine> {
         };
         let mut name = cluster.node(node).name.to_string();
         if cluster.is_guest(node)
-            && let Some(l) = cluster.node(node).connection.and_then(|c| cluster.resource(c).launcher)
+            && let Some(l) =
+                cluster.node(node).connection.and_then(|c| cluster.resource(c).launcher)
         {
             name.push_str(&format!(" (resource: {})", cluster.resource(l).id));
         }

@@ -34,6 +34,15 @@ impl Entry {
         Entry::Item { label: Some(label.into()), text: text.into() }
     }
 
+    /// Its text: of a list, the title.
+    pub fn text(&self) -> String {
+        match self {
+            Entry::List { title, .. } => title.clone(),
+            Entry::Item { text, .. } | Entry::Info(text) => text.clone(),
+            Entry::Spacer => String::new(),
+        }
+    }
+
     /// A list.
     pub fn list(title: impl Into<String>, entries: Vec<Entry>) -> Entry {
         Entry::List { title: title.into(), entries }

@@ -1,17 +1,16 @@
 //! Executing a transition against the working CIB (spec 40 §6).
 
-use super::inject::attribute_entry;
+use super::step::Step;
 use super::working::{Agent, Recorded, Working};
 use crate::model::cluster::Cluster;
-use crate::report::text::Entry;
 use crate::transition::executor::{Driver, Outcome, Progress, TransitionExecutor};
 use crate::transition::{ActionKind, GraphAction, Transition};
 
 /// What executing produced.
 #[derive(Debug)]
 pub struct Executed {
-    /// Lines for the report.
-    pub entries: Vec<Entry>,
+    /// What was done.
+    pub steps: Vec<Step>,
     /// Lines for standard error.
     pub errors: Vec<String>,
     /// How the transition ended.
@@ -26,7 +25,7 @@ pub fn execute(
     op_fail: &[String],
 ) -> Executed {
     let mut driver =
-        SimulatedNodes { working, cluster, op_fail, entries: Vec::new(), errors: Vec::new() };
+        SimulatedNodes { working, cluster, op_fail, steps: Vec::new(), errors: Vec::new() };
     let mut executor = TransitionExecutor::new(transition);
     executor.set_batch_limit(0);
     let end = loop {
@@ -35,14 +34,14 @@ pub fn execute(
             end => break end,
         }
     };
-    Executed { entries: driver.entries, errors: driver.errors, end }
+    Executed { steps: driver.steps, errors: driver.errors, end }
 }
 
 struct SimulatedNodes<'a, 'd> {
     working: &'a mut Working,
     cluster: &'a Cluster<'d>,
     op_fail: &'a [String],
-    entries: Vec<Entry>,
+    steps: Vec<Step>,
     errors: Vec<String>,
 }
 
@@ -58,30 +57,25 @@ impl Driver for SimulatedNodes<'_, '_> {
 }
 
 impl SimulatedNodes<'_, '_> {
-    fn say(&mut self, text: String) {
-        self.entries.push(Entry::item(text));
-    }
-
     fn pseudo(&mut self, action: &GraphAction) -> Outcome {
-        let on = action.head.node.as_ref().map(|(n, _)| format!(" on {n}")).unwrap_or_default();
-        self.say(format!("Pseudo action:   {}{on}", action.head.operation_key));
+        let task = action.head.operation_key.clone();
+        let node = action.head.node.as_ref().map(|(name, _)| name.clone());
+        self.steps.push(Step::Pseudo { task, node });
         Outcome::Confirmed
     }
 
     fn cluster_action(&mut self, action: &GraphAction) -> Outcome {
-        let node = action.head.node.as_ref().map_or("", |(n, _)| n);
-        let task = &action.head.operation;
-        match &action.resource {
-            Some(r) => self.say(format!("Cluster action:  {task} for {} on {node}", r.id)),
-            None => self.say(format!("Cluster action:  {task} on {node}")),
-        }
+        let node = action.head.node.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
+        let task = action.head.operation.clone();
+        let resource = action.resource.as_ref().map(|r| r.id.clone());
+        self.steps.push(Step::Cluster { task, node, resource });
         Outcome::Confirmed
     }
 
     fn fence(&mut self, action: &GraphAction) -> Outcome {
         let (node, id) = action.head.node.clone().unwrap_or_default();
         let op = action.attributes.get("CRM_meta_stonith_action").map_or("", String::as_str);
-        self.say(format!("Fencing {node} ({op})"));
+        self.steps.push(Step::Fencing { target: node.clone(), op: op.to_owned() });
         if !op.eq_ignore_ascii_case("on") {
             match self.working.node_state(&node, Some(&id)) {
                 Ok(state) => {
@@ -121,8 +115,14 @@ impl SimulatedNodes<'_, '_> {
         let name = self.display_name(&resource.id, resource.long_id.as_deref());
         let meta = |key: &str| action.attributes.get(key).and_then(|v| v.parse::<i64>().ok());
         let interval = meta("CRM_meta_interval").and_then(|i| u64::try_from(i).ok()).unwrap_or(0);
+        let step = |interval_ms| Step::Resource {
+            resource: name.to_owned(),
+            op: task.to_owned(),
+            node: node.clone(),
+            interval_ms,
+        };
         if matches!(task, "delete" | "meta-data") {
-            self.say(format!("Resource action: {name:<15} {task} on {node}"));
+            self.steps.push(step(0));
             return Outcome::Confirmed;
         }
         let state_id = if head.router_node.is_some() { &node } else { &node_id };
@@ -141,8 +141,7 @@ impl SimulatedNodes<'_, '_> {
                 return Outcome::Refused;
             }
         };
-        let shown = if interval > 0 { format!("{task}={interval}") } else { task.to_owned() };
-        self.say(format!("Resource action: {name:<15} {shown} on {node}"));
+        self.steps.push(step(interval));
         let target_rc = meta("CRM_meta_op_target_rc").unwrap_or(0) as i32;
         let mut rc = target_rc;
         let mut outcome = Outcome::Confirmed;
@@ -150,16 +149,16 @@ impl SimulatedNodes<'_, '_> {
         {
             rc = wanted;
             outcome = Outcome::Failed;
-            self.entries.push(Entry::Info(format!(
-                "Pretending action {} failed with rc={rc}",
-                head.id
-            )));
-            let infinity = task == "stop"
-                || (task == "start" && self.cluster.options.start_failure_is_fatal);
-            let counted =
-                self.working.count_failure(state, &matched, task, interval, rc, infinity);
+            self.steps.push(Step::Pretended { action: head.id, rc });
+            let infinity =
+                task == "stop" || (task == "start" && self.cluster.options.start_failure_is_fatal);
+            let counted = self.working.count_failure(state, &matched, task, interval, rc, infinity);
             let id = self.working.document().element(state).xml_id().unwrap_or_default().to_owned();
-            self.entries.extend(counted.iter().map(|c| attribute_entry(c, &id)));
+            self.steps.extend(counted.into_iter().map(|(name, value)| Step::Attribute {
+                name,
+                value,
+                node_id: id.clone(),
+            }));
         }
         self.working.record(
             history,

@@ -1,6 +1,7 @@
 //! Synthetic events, applied before scheduling (spec 40 §4).
 
 use super::opspec::OperationSpec;
+use super::step::Step;
 use super::working::{Agent, Recorded, Working, WorkingError};
 use crate::model::cluster::Cluster;
 use crate::report::text::Entry;
@@ -145,12 +146,16 @@ fn inject_operation(
         return Ok(());
     };
     let state = working.node_state(&spec.node, None)?;
-    let infinity = spec.task == "stop"
-        || (spec.task == "start" && cluster.options.start_failure_is_fatal);
+    let infinity =
+        spec.task == "stop" || (spec.task == "start" && cluster.options.start_failure_is_fatal);
     let (task, interval) = (spec.task.as_str(), spec.interval_ms);
     let counted = working.count_failure(state, &spec.resource, task, interval, spec.rc, infinity);
     let id = working.document().element(state).xml_id().unwrap_or_default().to_owned();
-    out.entries.extend(counted.iter().map(|c| attribute_entry(c, &id)));
+    out.entries.extend(
+        counted
+            .into_iter()
+            .map(|(name, value)| Step::Attribute { name, value, node_id: id.clone() }.entry()),
+    );
     let res = cluster.resource(r);
     let agent = Agent { class: res.class, provider: res.provider, agent: res.agent };
     match working.history(state, &spec.resource, &spec.resource, Some(agent)) {
@@ -170,9 +175,4 @@ fn inject_operation(
         Err(error) => out.skipped.push(error.to_string()),
     }
     Ok(())
-}
-
-/// The line for a transient attribute that was set.
-pub fn attribute_entry((name, value): &(String, String), node_id: &str) -> Entry {
-    Entry::item(format!("Injecting attribute {name}={value} into /node_state '{node_id}'"))
 }

@@ -2,12 +2,14 @@
 
 use super::execute::{self, Executed};
 use super::inject::{self, Injections};
+use super::step::Step;
 use super::working::{Working, WorkingError};
-use crate::model::cluster::{Cluster, Switches};
+use crate::model::cluster::{Cluster, ScoreLine, Switches};
+use crate::report::scores;
+use crate::report::snapshot::Snapshot;
 use crate::report::status::{self, Display};
 use crate::report::summary::Summary;
 use crate::report::text::{Entry, Style, render};
-use crate::report::scores;
 use crate::schedule::{schedule, unpack};
 use crate::transition::Transition;
 use crate::transition::executor::Progress;
@@ -44,6 +46,8 @@ pub struct Request {
     pub injections: Injections,
     /// Operations that fail when executed.
     pub op_fail: Vec<String>,
+    /// Collect [`RunData`] for machines.
+    pub data: bool,
 }
 
 /// How a run ended.
@@ -81,8 +85,34 @@ pub struct SimulationReport {
     pub end: End,
     /// What can be saved.
     pub artifacts: Artifacts,
-    /// The summary, if scheduled.
+    /// The same for machines, if asked for.
+    pub data: RunData,
+}
+
+/// What a run found and did, as data.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct RunData {
+    /// Status before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_status: Option<Snapshot>,
+    /// What was injected, as lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modifications: Vec<String>,
+    /// Scores and utilization, as far as asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreLine>,
+    /// What changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// The transition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
+    /// What was executed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub executed: Vec<Step>,
+    /// Status afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revised_cluster_status: Option<Snapshot>,
 }
 
 /// Everything printed so far.
@@ -117,13 +147,13 @@ pub fn run(document: Document, request: &Request) -> SimulationReport {
     let mut out = Output { text: String::new(), quiet: request.quiet, style };
     let mut errors = Vec::new();
     let mut artifacts = Artifacts::default();
-    let mut summary = None;
-    let end = match stages(document, request, &mut out, &mut errors, &mut artifacts, &mut summary) {
+    let mut data = RunData::default();
+    let end = match stages(document, request, &mut out, &mut errors, &mut artifacts, &mut data) {
         Ok(true) => End::Ok,
         Ok(false) => End::InvalidTransition,
         Err(error) => End::Inconsistent(error.to_string()),
     };
-    SimulationReport { text: out.text, errors, end, artifacts, summary }
+    SimulationReport { text: out.text, errors, end, artifacts, data }
 }
 
 /// False if the transition could not be completed.
@@ -133,7 +163,7 @@ fn stages(
     out: &mut Output,
     errors: &mut Vec<String>,
     artifacts: &mut Artifacts,
-    summary: &mut Option<Summary>,
+    data: &mut RunData,
 ) -> Result<bool, WorkingError> {
     let actual = request.now.unwrap_or_else(|| DateTime::from_epoch(0, 0));
     let mut working = Working::new(document, actual.epoch());
@@ -143,9 +173,13 @@ fn stages(
         let document = working.document().clone();
         let mut cluster = read(&document, &generated, request);
         list_status(&mut cluster, request, out, "Current cluster status", true);
+        data.cluster_status = request.data.then(|| Snapshot::of(&cluster, true));
         if request.injections.any() {
             working.create_nodes = !request.injections.node_up.is_empty();
             let injected = inject::apply(&mut working, &cluster, &request.injections)?;
+            if request.data {
+                data.modifications.extend(injected.entries.iter().map(Entry::text));
+            }
             out.section("Performing Requested Modifications", injected.entries);
             errors.extend(injected.skipped);
             effective_date(request, working.document(), out);
@@ -163,11 +197,16 @@ fn stages(
     list_scores(&cluster, request, out);
     let told = Summary::of(&cluster);
     out.section("Transition Summary", told.items());
-    *summary = Some(told);
+    if request.data {
+        data.summary = Some(told);
+        data.scores = cluster.score_lines.clone();
+        data.transition = Some(transition.clone());
+    }
     artifacts.dot = Some(crate::graph::dot(&cluster, request.all_actions, request.dot_numbers));
     let mut completed = true;
     if request.simulate {
-        completed = execute_stage(&mut working, &cluster, transition.clone(), request, out, errors);
+        completed =
+            execute_stage(&mut working, &cluster, transition.clone(), request, out, errors, data);
     }
     artifacts.transition = Some(transition);
     artifacts.output = Some(working.into_document());
@@ -181,21 +220,27 @@ fn execute_stage(
     request: &Request,
     out: &mut Output,
     errors: &mut Vec<String>,
+    data: &mut RunData,
 ) -> bool {
     let executed: Executed = execute::execute(working, cluster, transition, &request.op_fail);
-    out.section("Executing Cluster Transition", executed.entries);
+    let entries = executed.steps.iter().map(Step::entry).collect();
+    out.section("Executing Cluster Transition", entries);
+    if request.data {
+        data.executed = executed.steps;
+    }
     errors.extend(executed.errors);
     let completed = executed.end == Progress::Complete;
     if !completed {
         errors.push("Transition failed: terminated".to_owned());
         errors.push("An invalid transition was produced".to_owned());
     }
-    if !request.quiet {
+    if !request.quiet || request.data {
         let document = working.document();
         effective_date(request, document, out);
         let generated = crate::input::generate(document);
         let mut cluster = read(document, &generated, request);
         list_status(&mut cluster, request, out, "Revised Cluster Status", false);
+        data.revised_cluster_status = request.data.then(|| Snapshot::of(&cluster, false));
     }
     completed
 }

@@ -17,10 +17,14 @@ pub enum WorkingError {
     #[error("Multiple node_state entries for node '{0}': one is needed")]
     SeveralStates(String),
     /// A node nobody knows.
-    #[error("Node '{0}' is not in the configuration: name a configured node, or bring it up first (--node-up)")]
+    #[error(
+        "Node '{0}' is not in the configuration: name a configured node, or bring it up first (--node-up)"
+    )]
     UnknownNode(String),
     /// A new history needs an agent.
-    #[error("Resource {resource} not found in the status section of {node} (supply class and type to continue)")]
+    #[error(
+        "Resource {resource} not found in the status section of {node} (supply class and type to continue)"
+    )]
     NoAgent {
         /// The resource.
         resource: String,
@@ -324,8 +328,7 @@ impl Working {
             let before = self.transient(state, &count).and_then(parse_integer).unwrap_or(0);
             (before + 1).to_string()
         };
-        let set =
-            vec![(count, value), (format!("last-failure-{operation}"), self.now.to_string())];
+        let set = vec![(count, value), (format!("last-failure-{operation}"), self.now.to_string())];
         for (name, value) in &set {
             self.set_transient(state, name, value);
         }

@@ -192,7 +192,11 @@ impl TransitionExecutor {
         }
         self.complete = true;
         let incomplete = self.steps.len() - self.settled + refused;
-        if incomplete > 0 && self.abort_priority <= 0 { Progress::Terminated } else { Progress::Complete }
+        if incomplete > 0 && self.abort_priority <= 0 {
+            Progress::Terminated
+        } else {
+            Progress::Complete
+        }
     }
 
     /// Reports that an action which was started is over. False if it was not under way.

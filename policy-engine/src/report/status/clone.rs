@@ -74,12 +74,7 @@ fn title(cluster: &Cluster<'_>, c: ResourceId, display: &Display) -> String {
         words.push("unmanaged".to_owned());
     }
     let child = res.children.first().map_or("", |i| &cluster.resource(*i).base_id);
-    format!(
-        "Clone Set: {} [{child}]{}{}",
-        res.id,
-        suffix(&words),
-        described(cluster, c, display)
-    )
+    format!("Clone Set: {} [{child}]{}{}", res.id, suffix(&words), described(cluster, c, display))
 }
 
 fn judge(cluster: &Cluster<'_>, c: ResourceId, i: ResourceId, display: &Display) -> Shown {

@@ -34,7 +34,8 @@ fn number(element: Element<'_>, name: &str) -> Option<i64> {
 
 fn technical(cluster: &Cluster<'_>, f: &FailedOperation<'_>) -> String {
     let e = f.element;
-    let key = e.attribute("operation_key").or_else(|| e.attribute("id")).unwrap_or("unknown operation");
+    let key =
+        e.attribute("operation_key").or_else(|| e.attribute("id")).unwrap_or("unknown operation");
     let rc = number(e, "rc-code").unwrap_or(0) as i32;
     let status = number(e, "op-status").unwrap_or(0) as i32;
     let mut out = format!(

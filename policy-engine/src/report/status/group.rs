@@ -36,12 +36,8 @@ pub fn entries(cluster: &Cluster<'_>, g: ResourceId, display: &Display) -> Vec<E
     } else if !res.flags.managed {
         words.push("unmanaged".to_owned());
     }
-    let title = format!(
-        "Resource Group: {}{}{}",
-        res.id,
-        suffix(&words),
-        described(cluster, g, display)
-    );
+    let title =
+        format!("Resource Group: {}{}{}", res.id, suffix(&words), described(cluster, g, display));
     vec![Entry::list(title, members)]
 }
 

@@ -50,7 +50,8 @@ fn of_resource(
     let mut text = format!("{name}: migration-threshold={}", res.migration_threshold.value());
     let count = counted.count;
     if count.value() > 0 {
-        let shown = if count.value() >= 1_000_000 { "INFINITY".to_owned() } else { count.to_string() };
+        let shown =
+            if count.value() >= 1_000_000 { "INFINITY".to_owned() } else { count.to_string() };
         text.push_str(&format!(" fail-count={shown}"));
     }
     if counted.last_failure > 0 {

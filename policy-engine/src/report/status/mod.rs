@@ -13,8 +13,9 @@ mod probe;
 mod resources;
 mod tickets;
 
-pub use primitive::displayable_role;
-pub use resources::{active_all, active_any, disabled};
+pub use nodes::health as node_health;
+pub use primitive::{agent_text, displayable_role, pending_word};
+pub use resources::{active_all, active_any, description, disabled};
 
 use super::text::Entry;
 use crate::model::cluster::Cluster;

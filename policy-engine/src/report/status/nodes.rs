@@ -117,10 +117,7 @@ fn individual(cluster: &Cluster<'_>, id: NodeId, display: &Display) -> Option<En
     let lines: Vec<Entry> = if display.brief {
         super::brief::counts(cluster, &n.active, &Display { inactive: false, ..inner })
     } else {
-        n.active
-            .iter()
-            .map(|r| Entry::item(primitive::line(cluster, *r, &inner)))
-            .collect()
+        n.active.iter().map(|r| Entry::item(primitive::line(cluster, *r, &inner))).collect()
     };
     if display.brief && lines.is_empty() {
         return None;

@@ -81,7 +81,8 @@ pub fn line_as(
 /// `class:provider:type`.
 pub fn agent_text(cluster: &Cluster<'_>, r: ResourceId) -> String {
     let res = cluster.resource(r);
-    let known = |text: &'_ str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    let known =
+        |text: &'_ str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
     let (class, agent) = (known(res.class), known(res.agent));
     match res.provider.filter(|_| class.eq_ignore_ascii_case("ocf")) {
         Some(provider) => format!("{class}:{provider}:{agent}"),

@@ -30,9 +30,8 @@ pub fn masked_failure_of(cluster: &Cluster<'_>, id: &str, node: Option<NodeId>) 
             return false;
         }
         let on = f.element.attribute("on_node");
-        let there = node.is_none_or(|n| {
-            on.is_some_and(|on| on.eq_ignore_ascii_case(&cluster.node(n).name))
-        });
+        let there = node
+            .is_none_or(|n| on.is_some_and(|on| on.eq_ignore_ascii_case(&cluster.node(n).name)));
         let key = f.element.attribute("operation_key").or_else(|| f.element.attribute("id"));
         there && key.and_then(|k| k.strip_suffix("_monitor_0")) == Some(id)
     })?;

@@ -53,7 +53,8 @@ fn listing_order(cluster: &Cluster<'_>) -> Vec<ResourceId> {
 
 /// Entries of a resource of any variant.
 pub fn resource(cluster: &Cluster<'_>, r: ResourceId, display: &Display) -> Vec<Entry> {
-    let internal = cluster.resource(r).meta("internal_rsc").and_then(cib_model::scalar::parse_boolean);
+    let internal =
+        cluster.resource(r).meta("internal_rsc").and_then(cib_model::scalar::parse_boolean);
     match &cluster.resource(r).variant {
         Variant::Primitive if internal == Some(true) && !display.implicit => Vec::new(),
         Variant::Primitive => vec![Entry::item(primitive::line(cluster, r, display))],

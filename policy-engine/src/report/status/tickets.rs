@@ -13,8 +13,7 @@ pub fn tickets(cluster: &Cluster<'_>) -> Option<Entry> {
         .tickets
         .iter()
         .map(|t| {
-            let mut text =
-                format!("{}\t{}", t.id, if t.granted { "granted" } else { "revoked" });
+            let mut text = format!("{}\t{}", t.id, if t.granted { "granted" } else { "revoked" });
             if t.standby {
                 text.push_str(" [standby]");
             }
