@@ -151,7 +151,6 @@ struct Load {
 
 impl Load {
     fn turn(&mut self, wait: Duration) -> Result<(), Failure> {
-        let wait = if self.driver.is_behind() { Duration::ZERO } else { wait };
         self.driver.turn(Some(wait))?;
         let now = self.start.elapsed().as_nanos() as u64;
         while let Some(event) = self.driver.poll_event() {

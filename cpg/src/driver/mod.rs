@@ -185,6 +185,8 @@ impl Driver {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        // Readiness is told once: what the last turn left unread will not be announced again.
+        let wait = if self.is_behind() { Some(Duration::ZERO) } else { wait };
         match self.poll.poll(&mut self.ready, wait) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => result?,
@@ -256,7 +258,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether the sockets hold more than one turn reads; the next turn must not wait.
+    /// Whether the sockets may hold more than the last turn read; the next turn does not wait.
     pub fn is_behind(&self) -> bool {
         self.sockets.iter().any(LinkSocket::is_readable)
     }
