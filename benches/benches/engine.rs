@@ -2,7 +2,7 @@
 
 use benches::cluster::{Status, synthetic};
 use cib_model::{DateTime, Document};
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_main};
 use policy_engine::simulate::{Request, run};
 use policy_engine::{Options, plan};
 use std::hint::black_box;
@@ -43,5 +43,10 @@ fn engine(c: &mut Criterion) {
     }
 }
 
-criterion_group!(all, engine);
-criterion_main!(all);
+#[allow(missing_docs)]
+mod run {
+    use super::engine;
+    criterion::criterion_group!(all, engine);
+}
+
+criterion_main!(run::all);

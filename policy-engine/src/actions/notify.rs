@@ -21,6 +21,29 @@ pub struct NotifySet {
     pub confirmed_post: ActionId,
 }
 
+/// One round of telling: its pseudo-action, and the one that confirms it.
+#[derive(Debug, Clone, Copy)]
+struct Telling {
+    phase: NotifyPhase,
+    pseudo: ActionId,
+    confirmed: ActionId,
+}
+
+impl NotifySet {
+    fn before(&self) -> Option<Telling> {
+        let (pseudo, confirmed) = (self.pre?, self.confirmed_pre?);
+        Some(Telling { phase: NotifyPhase::Pre, pseudo, confirmed })
+    }
+
+    fn afterwards(&self) -> Telling {
+        Telling {
+            phase: NotifyPhase::Post,
+            pseudo: self.post,
+            confirmed: self.confirmed_post,
+        }
+    }
+}
+
 /// A clone's notification sets by operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Notifications {
@@ -360,12 +383,11 @@ fn notify_leaving(
         if stop_flags.is_some_and(|f| f.pseudo) && (n.unclean || n.remote_reset) {
             continue;
         }
-        if let (Some(pre), Some(confirmed)) = (set.pre, set.confirmed_pre) {
-            real(cluster, leaf, node, NotifyPhase::Pre, task, pre, confirmed, variables);
+        if let Some(telling) = set.before() {
+            real(cluster, leaf, node, task, telling, variables);
         }
         if task == Task::Demote || stop_flags.is_none_or(|f| f.optional) {
-            let (post, confirmed) = (set.post, set.confirmed_post);
-            real(cluster, leaf, node, NotifyPhase::Post, task, post, confirmed, variables);
+            real(cluster, leaf, node, task, set.afterwards(), variables);
         }
     }
 }
@@ -394,27 +416,23 @@ fn notify_coming(
     let Some(node) = res.assigned.map(|a| a.node) else {
         return;
     };
-    if task == Task::Promote || start.is_none_or(|s| cluster.actions[s].flags.optional) {
-        if let (Some(pre), Some(confirmed)) = (set.pre, set.confirmed_pre) {
-            real(cluster, leaf, node, NotifyPhase::Pre, task, pre, confirmed, variables);
-        }
+    let told = task == Task::Promote || start.is_none_or(|s| cluster.actions[s].flags.optional);
+    if let Some(telling) = set.before().filter(|_| told) {
+        real(cluster, leaf, node, task, telling, variables);
     }
-    let (post, confirmed) = (set.post, set.confirmed_post);
-    real(cluster, leaf, node, NotifyPhase::Post, task, post, confirmed, variables);
+    real(cluster, leaf, node, task, set.afterwards(), variables);
 }
 
 /// A notify action of one instance, between its pseudo-action and that one's confirmation.
-#[allow(clippy::too_many_arguments)]
 fn real(
     cluster: &mut Cluster<'_>,
     leaf: ResourceId,
     node: NodeId,
-    phase: NotifyPhase,
     task: Task,
-    pseudo: ActionId,
-    confirmed: ActionId,
+    telling: Telling,
     variables: &[(&'static str, String)],
 ) {
+    let Telling { phase, pseudo, confirmed } = telling;
     if !cluster.node(node).online || !cluster.actions[pseudo].flags.runnable {
         return;
     }

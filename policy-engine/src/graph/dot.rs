@@ -61,7 +61,7 @@ pub fn dot(cluster: &Cluster<'_>, all: bool, numbers: bool) -> String {
 }
 
 /// Name of an action for people (spec 31 §4.1).
-pub fn name(cluster: &Cluster<'_>, id: ActionId) -> String {
+fn name(cluster: &Cluster<'_>, id: ActionId) -> String {
     let a = &cluster.actions[id];
     let host = match a.node {
         Some(node) => Some(&*cluster.node(node).name),

@@ -6,6 +6,9 @@ mod dot;
 mod element;
 mod trigger;
 
+#[cfg(test)]
+mod examples;
+
 pub use build::build;
-pub use dot::{dot, name};
+pub use dot::dot;
 pub use trigger::is_trigger;

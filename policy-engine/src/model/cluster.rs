@@ -464,7 +464,7 @@ impl<'d> Cluster<'d> {
         let r = &mut self.resources[id.index()];
         let before = r.table.get(node).map(|e| e.score);
         let mut entry = r.table.get(node).copied().unwrap_or(base);
-        entry.score = entry.score + score;
+        entry.score += score;
         r.table.insert(node, entry);
         self.trace.note(id, node, before, entry.score, cause);
     }

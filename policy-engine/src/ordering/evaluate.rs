@@ -243,11 +243,9 @@ fn table(
         Order::PROMOTED_THEN_REQ => promoted_then_required(cluster, first, then),
         Order::FIRST_BLOCKS => first_blocks(cluster, first, then, first_seen),
         Order::NEEDS_MIGRATABLE_THEN => needs_migratable_then(cluster, first, then),
-        Order::FALLBACK => {
-            if !cluster.actions[first].flags.runnable {
-                let flags = &mut cluster.actions[then].flags;
-                (flags.migratable, flags.pseudo) = (false, false);
-            }
+        Order::FALLBACK if !cluster.actions[first].flags.runnable => {
+            let flags = &mut cluster.actions[then].flags;
+            (flags.migratable, flags.pseudo) = (false, false);
         }
         Order::ASYM => asymmetric(cluster, first, then),
         _ => {}
