@@ -29,3 +29,7 @@ pub mod scheduler;
 pub mod controller;
 
 pub mod wiring;
+
+pub mod supervisor;
+
+pub mod demo;

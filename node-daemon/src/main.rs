@@ -6,6 +6,7 @@
 mod simulate;
 
 use clap::{Parser, Subcommand};
+use node_daemon::{demo, supervisor};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,6 +22,16 @@ struct Cli {
 enum Command {
     /// Plan and simulate a cluster offline (options of crm_simulate)
     Simulate(simulate::Arguments),
+    /// Show a cluster of three nodes on this machine that survives the death of one
+    Demo(demo::Arguments),
+    /// An agent of the demonstration
+    #[command(hide = true)]
+    DemoAgent(demo::AgentArguments),
+    /// Run this machine as a cluster node
+    Run(supervisor::RunArguments),
+    /// Run one subsystem of a node; the supervisor does it
+    #[command(hide = true)]
+    Subsystem(supervisor::SubsystemArguments),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +41,10 @@ fn main() -> ExitCode {
         Some("crm_simulate") => simulate::main_as_tool(args),
         _ => match Cli::parse_from(args).command {
             Command::Simulate(arguments) => simulate::run("node-daemon simulate", arguments),
+            Command::Demo(arguments) => demo::run(&arguments),
+            Command::DemoAgent(arguments) => demo::agent(&arguments),
+            Command::Run(arguments) => supervisor::run(&arguments),
+            Command::Subsystem(arguments) => supervisor::run_subsystem(&arguments),
         },
     }
 }

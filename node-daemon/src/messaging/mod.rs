@@ -269,7 +269,7 @@ impl Messaging {
                 // Nobody speaks for another node.
                 let honest = envelope.from.node == sender && envelope.to.room() == room;
                 if mine && honest {
-                    self.envelopes.push_back(envelope);
+                    self.envelopes.push_back(Envelope { to: Target::Here(room), ..envelope });
                 }
             }
             Err(error) => log::warn!("messaging: from node {sender} to {room}: {error}"),
@@ -336,6 +336,11 @@ impl Messaging {
                     self.membership.sequence = ring.map_or(0, |ring| ring.sequence);
                     self.membership.members = members.into_iter().map(NodeId::from).collect();
                     self.membership.settled = !self.votes.is_synchronising();
+                    if self.membership.settled {
+                        let nodes: Vec<u32> = self.membership.members.iter().map(|n| n.get()).collect();
+                        let can = if quorate { "quorate" } else { "not quorate" };
+                        log::info!("messaging: ring {} of nodes {nodes:?}, {can}", self.membership.sequence);
+                    }
                     self.tell_all();
                 }
                 votes::Output::Notice(notice) => log::info!("votes: {notice:?}"),

@@ -1,1 +1,17 @@
-//! How envelopes travel.
+//! How envelopes travel outside of a simulation: between threads, between processes, between nodes.
+//!
+//! Every subsystem runs in a loop of its own ([`room`]) with a mailbox. Within the process that holds the
+//! ring ([`ring`]) the mailboxes are known to each other ([`post`]); a subsystem that is a process of its
+//! own is connected by a Unix socket ([`hub`]). [`settings`] is what a node is configured with.
+
+pub mod clock;
+pub mod hub;
+pub mod post;
+pub mod ring;
+pub mod room;
+pub mod rooms;
+pub mod settings;
+
+pub use clock::Clock;
+pub use post::{Inbox, Mail, Post, Postmaster};
+pub use settings::{NodeSettings, SettingsError};

@@ -120,3 +120,80 @@ fn three_nodes_start_run_services_and_survive_the_death_of_each() {
     }
     assert_sound(&world);
 }
+
+/// A random history of faults, then peace: the cluster must come to rest with everything in order.
+fn history(seed: u64) -> World {
+    let mut world = started(3, seed);
+    world.loss = if world.random.bool() { 0.0 } else { world.random.f64() * 0.02 };
+    let mut at = world.now + Duration::from_millis(world.random.u64(0..8000));
+    let faults = world.random.usize(1..12);
+    let mut written = 0;
+    for _ in 0..faults {
+        let node = id(world.random.u32(1..=3));
+        let resource = ["a", "b", "c"][world.random.usize(0..3)].to_owned();
+        let fault = match world.random.u32(0..20) {
+            0..=3 => Fault::Kill(node),
+            4..=6 => Fault::Start(node),
+            7..=8 => Fault::Cut(vec![node]),
+            9..=10 => Fault::Heal,
+            11..=13 => {
+                written += 1;
+                Fault::Write(node, format!("{seed}-{written}"))
+            }
+            14..=15 => Fault::Fail(node, resource),
+            16..=17 => Fault::Shutdown(node),
+            _ => Fault::Standby(node, world.random.bool()),
+        };
+        world.schedule(at, Event::Fault(fault));
+        at += Duration::from_millis(world.random.u64(1..9000));
+    }
+    let end = at;
+    world.run_until(end, |_| false);
+    // Peace: everybody is back, nothing is lost any more.
+    world.loss = 0.0;
+    world.fault(Fault::Heal);
+    for node in world.everyone.clone() {
+        world.fault(Fault::Start(node));
+        world.fault(Fault::Standby(node, false));
+    }
+    let peace = world.now;
+    let end = peace + Duration::from_secs(240);
+    let mut quiet_since = None;
+    let stable = world.run_until(end, |world| {
+        let whole = world.is_stable() && world.nodes.len() == 3;
+        quiet_since = if whole { quiet_since.or(Some(world.now)) } else { None };
+        quiet_since.is_some_and(|since| world.now > since + Duration::from_secs(20))
+    });
+    assert!(stable, "not stable 240 s after the last fault:\n{}", world.states());
+    world
+}
+
+fn check(world: &World) {
+    assert_sound(world);
+    assert_services(world);
+    assert_agreement(world);
+    let text = world.nodes.values().next().map(|sim| sim.cib.document().root().to_xml()).unwrap_or_default();
+    for key in &world.acknowledged {
+        assert!(text.contains(&format!("written-{key}")), "the acknowledged write {key} is lost");
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn random_histories_end_in_order() {
+    if let Some(seed) = variable("CLUSTER_SEED") {
+        return check(&history(seed));
+    }
+    let seeds = variable("CLUSTER_SEEDS").unwrap_or(100);
+    let mut failed = Vec::new();
+    for seed in 1..=seeds {
+        if std::panic::catch_unwind(|| check(&history(seed))).is_err() {
+            eprintln!("seed {seed} fails; see it with CLUSTER_SEED={seed}");
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "{} of {seeds} seeds fail: {failed:?}", failed.len());
+}

@@ -1,0 +1,93 @@
+//! Command lines of a node.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::wiring::settings::{Places, default_state};
+
+/// Where a node's things are.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArguments {
+    /// Directory of corosync.conf
+    #[arg(long, value_name = "DIR", default_value = "/etc/corosync")]
+    pub config: PathBuf,
+    /// State directory
+    #[arg(long, value_name = "DIR", default_value_os_t = default_state().to_owned())]
+    pub state: PathBuf,
+    /// This node's name in the node list, if it is not this machine's name or address
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Root of OCF agents
+    #[arg(long, value_name = "DIR", default_value = "/usr/lib/ocf")]
+    pub ocf_root: PathBuf,
+    /// Directory of fence agents
+    #[arg(long, value_name = "DIR", default_value = "/usr/sbin")]
+    pub fence_agents: PathBuf,
+    /// Schema of a configuration that is made anew
+    #[arg(long, value_name = "SCHEMA", default_value = "pacemaker-3.9")]
+    pub schema: String,
+    /// How much to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: log::LevelFilter,
+    /// Where to log, instead of to standard error
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+impl PlaceArguments {
+    /// The same for the libraries.
+    pub fn places(&self) -> Places {
+        Places {
+            config: self.config.clone(),
+            name: self.name.clone(),
+            state: self.state.clone(),
+            ocf_root: self.ocf_root.clone(),
+            fence_agents: self.fence_agents.clone(),
+            schema: self.schema.clone(),
+        }
+    }
+
+    /// The same as a command line.
+    pub(super) fn command_line(&self) -> Vec<std::ffi::OsString> {
+        let mut line: Vec<std::ffi::OsString> = Vec::new();
+        let mut add = |flag: &str, value: &std::ffi::OsStr| {
+            line.push(flag.into());
+            line.push(value.into());
+        };
+        add("--config", self.config.as_os_str());
+        add("--state", self.state.as_os_str());
+        add("--ocf-root", self.ocf_root.as_os_str());
+        add("--fence-agents", self.fence_agents.as_os_str());
+        add("--schema", self.schema.as_ref());
+        add("--log-level", self.log_level.as_str().as_ref());
+        if let Some(name) = &self.name {
+            add("--name", name.as_ref());
+        }
+        if let Some(file) = &self.log_file {
+            add("--log-file", file.as_os_str());
+        }
+        line
+    }
+}
+
+/// How to run a node.
+#[derive(Debug, Clone, Args)]
+pub struct RunArguments {
+    /// Where its things are.
+    #[command(flatten)]
+    pub places: PlaceArguments,
+    /// Run all subsystems as threads of one process
+    #[arg(long)]
+    pub single_process: bool,
+}
+
+/// How to run a subsystem.
+#[derive(Debug, Clone, Args)]
+pub struct SubsystemArguments {
+    /// Which
+    pub room: String,
+    /// Where the node's things are.
+    #[command(flatten)]
+    pub places: PlaceArguments,
+}

@@ -1,0 +1,131 @@
+//! The supervisor: it starts a node's subsystems, watches them, starts them again when they fail, and stops
+//! them in order (spec 62).
+
+mod arguments;
+mod logging;
+mod processes;
+mod threads;
+
+pub use arguments::{PlaceArguments, RunArguments, SubsystemArguments};
+
+use std::process::ExitCode;
+use std::sync::mpsc::Sender;
+use std::{io, thread};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::subsystem::{Address, Body, Ending, Envelope, NodeId, Room, Target};
+use crate::wiring::NodeSettings;
+
+/// Subsystems in the order in which they are started, after messaging; they are stopped in reverse.
+pub const ORDER: [Room; 6] =
+    [Room::Cib, Room::Fencer, Room::Executor, Room::Attributes, Room::Scheduler, Room::Controller];
+
+/// Exit status of a node, or a subsystem, that must not be started again.
+pub const FATAL: u8 = 100;
+/// Exit status when the machine was to be taken down at once.
+pub const PANIC: u8 = 101;
+/// Exit status when messaging is lost.
+pub const DISCONNECTED: u8 = 102;
+
+/// What happens to a supervisor.
+enum News {
+    /// A subsystem has ended.
+    Ended(Room, Ending),
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+/// What a subsystem's process ends with.
+fn status(ending: Ending) -> u8 {
+    match ending {
+        Ending::Done => 0,
+        Ending::Failed => 1,
+        Ending::Fatal => FATAL,
+        Ending::Panic => PANIC,
+    }
+}
+
+/// Tells of SIGTERM and SIGINT, for as long as the process lives.
+fn watch_signals(mut told: impl FnMut() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            told();
+        }
+    })?;
+    Ok(())
+}
+
+fn send_news(sender: &Sender<News>, news: News) {
+    // With the receiver gone the process is about to end.
+    let _ = sender.send(news);
+}
+
+/// The word by which a subsystem is told to end.
+fn stop_envelope(me: NodeId, room: Room) -> Envelope {
+    let from = Address { node: me, room: Room::Supervisor };
+    Envelope { from, to: Target::Here(room), body: Body::Stop }
+}
+
+/// Tells the service manager, if there is one, how things are.
+fn notify(state: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let sent = std::os::unix::net::UnixDatagram::unbound()
+        .and_then(|socket| socket.send_to(state.as_bytes(), path));
+    if let Err(error) = sent {
+        log::warn!("supervisor: the service manager cannot be told: {error}");
+    }
+}
+
+/// Runs a node until it is told to stop.
+pub fn run(arguments: &RunArguments) -> ExitCode {
+    let places = arguments.places.places();
+    if let Err(error) = logging::start(&arguments.places, None) {
+        eprintln!("node-daemon: {error}");
+        return ExitCode::from(74);
+    }
+    let node = match NodeSettings::read(&places) {
+        Ok(node) => node,
+        Err(error) => {
+            log::error!("{error}");
+            return ExitCode::from(78);
+        }
+    };
+    let ended = if arguments.single_process {
+        threads::run(&node)
+    } else {
+        processes::run(&node, &arguments.places)
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            log::error!("supervisor: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Runs one subsystem of a node.
+pub fn run_subsystem(arguments: &SubsystemArguments) -> ExitCode {
+    let places = arguments.places.places();
+    if let Err(error) = logging::start(&arguments.places, Some(&arguments.room)) {
+        eprintln!("node-daemon: {error}");
+        return ExitCode::from(74);
+    }
+    let Some(room) = Room::from_name(&arguments.room) else {
+        log::error!("there is no subsystem '{}'", arguments.room);
+        return ExitCode::from(64);
+    };
+    let ended = NodeSettings::read(&places)
+        .map_err(|error| io::Error::other(error.to_string()))
+        .and_then(|node| processes::run_one(room, &node));
+    match ended {
+        Ok(ending) => ExitCode::from(status(ending)),
+        Err(error) => {
+            log::error!("{room}: {error}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Each subsystem as a process of its own: a crash stays in its room.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+
+use super::threads::start_ring;
+use super::{
+    DISCONNECTED, FATAL, News, ORDER, PANIC, PlaceArguments, notify, send_news, stop_envelope, watch_signals,
+};
+use crate::subsystem::{Ending, Room};
+use crate::wiring::room::Room as Loop;
+use crate::wiring::{Clock, Mail, NodeSettings, Postmaster, hub, rooms};
+
+/// How often a subsystem is started again before the node gives up.
+const MAX_RESTARTS: u32 = 100;
+/// How long a subsystem may take to end once it is told to.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long messaging may take to open its hub.
+const HUB: Duration = Duration::from_secs(10);
+
+/// Runs one subsystem in this process.
+pub(super) fn run_one(room: Room, node: &NodeSettings) -> io::Result<Ending> {
+    // Nobody would watch it, so it must not outlive its supervisor.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let clock = Clock::start();
+    if room == Room::Messaging {
+        return run_messaging(node, clock);
+    }
+    let inside = Loop::new()?;
+    let mailbox = inside.mailbox();
+    let post = hub::Connection::open(&node.state, room)?.wire(mailbox.clone())?;
+    let (id, own) = (node.id, mailbox);
+    watch_signals(move || {
+        own.put(Mail::Envelope(Box::new(stop_envelope(id, room))));
+    })?;
+    let ending = rooms::run(room, node, clock, &*post, inside)?;
+    // What was sent last must be on its way before the process ends.
+    thread::sleep(Duration::from_millis(20));
+    Ok(ending)
+}
+
+fn run_messaging(node: &NodeSettings, clock: Clock) -> io::Result<Ending> {
+    let (sender, receiver) = channel();
+    let post = start_ring(node, clock, &sender)?;
+    let for_signals = sender.clone();
+    watch_signals(move || send_news(&for_signals, News::Stop))?;
+    loop {
+        match receiver.recv() {
+            Ok(News::Stop) => stop_messaging(node, &post),
+            Ok(News::Ended(_, ending)) => return Ok(ending),
+            Err(_) => return Ok(Ending::Failed),
+        }
+    }
+}
+
+fn stop_messaging(node: &NodeSettings, post: &Postmaster) {
+    post.put(Room::Messaging, Mail::Envelope(Box::new(stop_envelope(node.id, Room::Messaging))));
+}
+
+/// The children of a supervisor.
+struct Family {
+    program: PathBuf,
+    line: Vec<std::ffi::OsString>,
+    pids: BTreeMap<Room, Pid>,
+    restarts: BTreeMap<Room, u32>,
+    news: Sender<News>,
+}
+
+impl Family {
+    fn start(&mut self, room: Room) -> io::Result<()> {
+        let child = Command::new(&self.program)
+            .arg("subsystem")
+            .arg(room.name())
+            .args(&self.line)
+            .stdin(Stdio::null())
+            .spawn()?;
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            self.pids.insert(room, pid);
+        }
+        let sender = self.news.clone();
+        thread::Builder::new()
+            .name(format!("watches {room}"))
+            .spawn(move || send_news(&sender, News::Ended(room, wait(room, child))))?;
+        Ok(())
+    }
+
+    fn signal(&self, room: Room, signal: Signal) {
+        if let Some(pid) = self.pids.get(&room)
+            && let Err(error) = kill_process(*pid, signal)
+        {
+            log::debug!("supervisor: {room}: {error}");
+        }
+    }
+
+    fn kill_all(&self) {
+        for room in self.pids.keys() {
+            self.signal(*room, Signal::KILL);
+        }
+    }
+}
+
+/// Waits for a child's end, and says what it means.
+fn wait(room: Room, mut child: Child) -> Ending {
+    match child.wait() {
+        Ok(status) => match status.code() {
+            Some(0) => Ending::Done,
+            Some(code) if code == i32::from(FATAL) => Ending::Fatal,
+            Some(code) if code == i32::from(PANIC) => Ending::Panic,
+            _ => {
+                log::warn!("supervisor: {room} has ended: {status}");
+                Ending::Failed
+            }
+        },
+        Err(error) => {
+            log::error!("supervisor: {room}: {error}");
+            Ending::Failed
+        }
+    }
+}
+
+/// Those that cannot go on when a subsystem has failed, because it forgot what they told it.
+fn dependants(room: Room) -> &'static [Room] {
+    match room {
+        Room::Cib => &[Room::Controller, Room::Attributes, Room::Fencer],
+        Room::Executor | Room::Scheduler | Room::Fencer => &[Room::Controller],
+        _ => &[],
+    }
+}
+
+/// Runs a node until it is told to stop.
+pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8> {
+    rooms::make_private(&node.state)?;
+    let (sender, receiver) = channel();
+    let mut family = Family {
+        program: env::current_exe()?,
+        line: places.command_line(),
+        pids: BTreeMap::new(),
+        restarts: BTreeMap::new(),
+        news: sender.clone(),
+    };
+    let _ = std::fs::remove_file(hub::socket(&node.state));
+    family.start(Room::Messaging)?;
+    wait_for_hub(node)?;
+    for room in ORDER {
+        family.start(room)?;
+    }
+    watch_signals(move || send_news(&sender, News::Stop))?;
+    notify("READY=1");
+    log::info!("supervisor: node {} ({}) runs", node.name, node.id);
+    let code = watch(&mut family, &receiver)?;
+    family.kill_all();
+    notify("STOPPING=1");
+    Ok(code)
+}
+
+fn wait_for_hub(node: &NodeSettings) -> io::Result<()> {
+    let end = Instant::now() + HUB;
+    while !hub::socket(&node.state).exists() {
+        if Instant::now() > end {
+            return Err(io::Error::other("messaging does not open its hub"));
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+fn watch(family: &mut Family, receiver: &Receiver<News>) -> io::Result<u8> {
+    let mut stopping = false;
+    loop {
+        let Ok(news) = receiver.recv() else { return Ok(1) };
+        match news {
+            News::Stop => {
+                stopping = true;
+                log::info!("supervisor: stopping");
+                family.signal(Room::Controller, Signal::TERM);
+            }
+            News::Ended(Room::Controller, Ending::Done) => return Ok(stop_rest(family, receiver)),
+            News::Ended(Room::Messaging, _) => return Ok(DISCONNECTED),
+            News::Ended(room, Ending::Fatal) => {
+                log::error!("supervisor: shutting down because {room} had a fatal failure");
+                return Ok(FATAL);
+            }
+            News::Ended(room, Ending::Panic) => {
+                log::error!("supervisor: {room} wants this machine taken down; ending everything at once");
+                return Ok(PANIC);
+            }
+            News::Ended(room, _) => {
+                family.pids.remove(&room);
+                let restarts = family.restarts.entry(room).or_default();
+                *restarts += 1;
+                if stopping || *restarts > MAX_RESTARTS {
+                    log::error!("supervisor: {room} has failed; the node ends");
+                    return Ok(1);
+                }
+                for dependant in dependants(room) {
+                    family.signal(*dependant, Signal::KILL);
+                }
+                log::warn!("supervisor: starting {room} again");
+                family.start(room)?;
+            }
+        }
+    }
+}
+
+/// Stops what is left after the controller, in order.
+fn stop_rest(family: &mut Family, receiver: &Receiver<News>) -> u8 {
+    let mut ended = BTreeSet::from([Room::Controller]);
+    family.pids.remove(&Room::Controller);
+    for room in ORDER.into_iter().rev().skip(1).chain([Room::Messaging]) {
+        family.signal(room, Signal::TERM);
+        while !ended.contains(&room) {
+            match receiver.recv_timeout(PATIENCE) {
+                Ok(News::Ended(other, _)) => {
+                    family.pids.remove(&other);
+                    ended.insert(other);
+                }
+                Ok(News::Stop) => {}
+                Err(_) => {
+                    log::error!("supervisor: {room} does not end");
+                    return 1;
+                }
+            }
+        }
+    }
+    log::info!("supervisor: all stopped");
+    0
+}

@@ -1,0 +1,155 @@
+//! Mailboxes, and who finds them.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mio::Waker;
+
+use crate::subsystem::{Envelope, NodeId, Room, Target};
+
+/// Most envelopes that wait for one subsystem. A subsystem that is so far behind is lost.
+pub const MAX_WAITING: usize = 200_000;
+
+/// What arrives in a mailbox.
+#[derive(Debug)]
+pub enum Mail {
+    /// An envelope.
+    Envelope(Box<Envelope>),
+    /// To messaging: a subsystem of this node has started.
+    Attach(Room),
+    /// To messaging: a subsystem of this node has ended.
+    Detach(Room),
+}
+
+/// A mailbox as its owner sees it.
+#[derive(Debug)]
+pub struct Inbox(Receiver<Mail>);
+
+impl Inbox {
+    /// The next piece of mail. An error when nobody can send any more.
+    ///
+    /// # Errors
+    /// When all senders are gone.
+    pub fn next(&self) -> Result<Option<Mail>, Gone> {
+        match self.0.try_recv() {
+            Ok(mail) => Ok(Some(mail)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(Gone),
+        }
+    }
+
+    /// Waits for the next piece of mail.
+    ///
+    /// # Errors
+    /// When all senders are gone.
+    pub fn wait(&self) -> Result<Mail, Gone> {
+        self.0.recv().map_err(|_| Gone)
+    }
+}
+
+/// The other side is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the other side is gone")]
+pub struct Gone;
+
+/// A mailbox as senders see it.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    sender: SyncSender<Mail>,
+    waker: Option<Arc<Waker>>,
+}
+
+impl Mailbox {
+    /// A mailbox whose owner is woken by `waker`, or waits in [`Inbox::wait`].
+    pub fn new(waker: Option<Arc<Waker>>) -> (Mailbox, Inbox) {
+        let (sender, receiver) = sync_channel(MAX_WAITING);
+        (Mailbox { sender, waker }, Inbox(receiver))
+    }
+
+    /// Puts mail in. False if the owner is gone, or hopelessly behind.
+    pub fn put(&self, mail: Mail) -> bool {
+        match self.sender.try_send(mail) {
+            Ok(()) => {
+                if let Some(waker) = &self.waker
+                    && let Err(error) = waker.wake()
+                {
+                    log::error!("wiring: {error}");
+                }
+                true
+            }
+            Err(TrySendError::Full(_)) => {
+                log::error!("wiring: a subsystem is {MAX_WAITING} messages behind");
+                false
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
+/// Where a subsystem puts what it sends.
+pub trait Post: Send + Sync {
+    /// Takes an envelope on its way.
+    fn post(&self, envelope: Envelope);
+}
+
+/// Knows all mailboxes of a node.
+#[derive(Debug)]
+pub struct Postmaster {
+    me: NodeId,
+    boxes: Mutex<BTreeMap<Room, Mailbox>>,
+}
+
+impl Postmaster {
+    /// The postmaster of a node.
+    pub fn new(me: NodeId) -> Arc<Postmaster> {
+        Arc::new(Postmaster { me, boxes: Mutex::default() })
+    }
+
+    /// Messaging is there from now on.
+    pub fn open_messaging(&self, mailbox: Mailbox) {
+        self.with(|boxes| boxes.insert(Room::Messaging, mailbox));
+    }
+
+    /// A subsystem is there from now on; messaging is told.
+    pub fn open(&self, room: Room, mailbox: Mailbox) {
+        self.with(|boxes| boxes.insert(room, mailbox));
+        self.put(Room::Messaging, Mail::Attach(room));
+    }
+
+    /// A subsystem is gone; messaging is told.
+    pub fn close(&self, room: Room) {
+        self.with(|boxes| boxes.remove(&room));
+        self.put(Room::Messaging, Mail::Detach(room));
+    }
+
+    /// Whether a subsystem is there.
+    pub fn has(&self, room: Room) -> bool {
+        self.with(|boxes| boxes.contains_key(&room))
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut BTreeMap<Room, Mailbox>) -> R) -> R {
+        act(&mut self.boxes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts mail into a subsystem's box, if it is there.
+    pub fn put(&self, room: Room, mail: Mail) {
+        let mailbox = self.with(|boxes| boxes.get(&room).cloned());
+        match mailbox {
+            Some(mailbox) if !mailbox.put(mail) => self.with(|boxes| drop(boxes.remove(&room))),
+            Some(_) => {}
+            None => log::debug!("wiring: no {room} to take a message"),
+        }
+    }
+}
+
+impl Post for Postmaster {
+    fn post(&self, envelope: Envelope) {
+        let room = match envelope.to {
+            Target::Here(room) => room,
+            Target::Node(node, room) if node == self.me => room,
+            Target::Node(..) | Target::All(_) => Room::Messaging,
+        };
+        self.put(room, Mail::Envelope(Box::new(envelope)));
+    }
+}

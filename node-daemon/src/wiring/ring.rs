@@ -1,0 +1,166 @@
+//! The loop of messaging: the ring on its sockets, and the mailboxes of the node.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cpg::driver::{Driver, DriverConfiguration, DriverError, FIRST_FREE_TOKEN};
+use mio::{Token, Waker};
+use quorum::Votes;
+use quorum::store::{FileDirectory, Persistent, Store};
+
+use super::post::{Inbox, Mail, Mailbox, Postmaster};
+use super::{Clock, NodeSettings, Post, SettingsError};
+use crate::messaging::{Messaging, VotesStore};
+use crate::subsystem::{Body, Ending, Room};
+
+/// How long an orderly leave may take.
+const FAREWELL: Duration = Duration::from_millis(200);
+/// Pieces of mail taken before the ring is looked at again.
+const BATCH: usize = 512;
+
+struct VotesFile(Store<FileDirectory>);
+
+impl VotesStore for VotesFile {
+    fn save(&mut self, value: &Persistent) -> Result<(), String> {
+        self.0.save(value).map_err(|error| error.to_string())
+    }
+}
+
+/// Messaging on real sockets.
+pub struct RingLoop {
+    driver: Driver,
+    messaging: Messaging,
+    inbox: Inbox,
+    mailbox: Mailbox,
+    clock: Clock,
+}
+
+/// Why messaging cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The ring's driver.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// The configuration.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What the votes must remember.
+    #[error("votes: {0}")]
+    Votes(String),
+    /// The system.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl RingLoop {
+    /// Opens sockets and stores.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn start(node: &NodeSettings, clock: Clock) -> Result<RingLoop, RingError> {
+        let directory = node.state.join("ring");
+        super::rooms::make_private(&directory)?;
+        let mut store = Store::open(&directory);
+        let remembered = store.load().map_err(|error| RingError::Votes(error.to_string()))?;
+        let votes = Votes::new(node.votes()?, remembered);
+        let messaging =
+            Messaging::new(node.id, node.node_names(), votes, Box::new(VotesFile(store)));
+        let driver = Driver::start(DriverConfiguration {
+            endpoint: node.endpoint()?,
+            binds: node.binds(),
+            state_directory: directory,
+            socket_buffer: 1 << 20,
+        })?;
+        let waker = Arc::new(Waker::new(driver.registry(), Token(FIRST_FREE_TOKEN))?);
+        let (mailbox, inbox) = Mailbox::new(Some(waker));
+        Ok(RingLoop { driver, messaging, inbox, mailbox, clock })
+    }
+
+    /// Where to send what is for messaging.
+    pub fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+
+    /// Runs until it is told to stop, then leaves the ring in order.
+    ///
+    /// # Errors
+    /// When the ring cannot go on.
+    pub fn run(mut self, post: &Postmaster) -> Result<Ending, RingError> {
+        let mut more = false;
+        loop {
+            let now = self.clock.now();
+            let timer = self.messaging.poll_timeout().map(|at| at.saturating_sub(now.elapsed));
+            let wait = if more || self.driver.is_behind() { Some(Duration::ZERO) } else { timer };
+            self.driver.turn(wait)?;
+            self.messaging.handle_timeout(self.clock.now());
+            more = true;
+            for _ in 0..BATCH {
+                match self.inbox.next() {
+                    Ok(Some(mail)) => {
+                        if self.take(mail)? {
+                            return self.leave();
+                        }
+                    }
+                    Ok(None) => {
+                        more = false;
+                        break;
+                    }
+                    Err(_) => return self.leave(),
+                }
+            }
+            self.carry(post)?;
+            if let Some(error) = self.messaging.failed() {
+                return Err(RingError::Votes(error.to_owned()));
+            }
+        }
+    }
+
+    /// Takes mail. True when it says to stop.
+    fn take(&mut self, mail: Mail) -> Result<bool, RingError> {
+        match mail {
+            Mail::Attach(room) => self.messaging.attach(room),
+            Mail::Detach(room) => {
+                let messaging = &mut self.messaging;
+                self.driver.act(|node, time| messaging.detach(room, node, time))?;
+            }
+            Mail::Envelope(envelope) => match envelope.body {
+                Body::Stop if envelope.to.room() == Room::Messaging => return Ok(true),
+                _ => self.messaging.send(&envelope),
+            },
+        }
+        Ok(false)
+    }
+
+    /// Carries what waits to the ring, and what the ring delivers to the mailboxes.
+    fn carry(&mut self, post: &Postmaster) -> Result<(), RingError> {
+        loop {
+            let messaging = &mut self.messaging;
+            self.driver.act(|node, time| messaging.flush(node, time))?;
+            let mut idle = true;
+            while let Some(event) = self.driver.poll_event() {
+                idle = false;
+                self.messaging.event(self.clock.now(), event);
+            }
+            while let Some(envelope) = self.messaging.poll_envelope() {
+                post.post(envelope);
+            }
+            if idle {
+                return Ok(());
+            }
+        }
+    }
+
+    fn leave(mut self) -> Result<Ending, RingError> {
+        self.driver.act(|node, time| node.shut_down(time))?;
+        let end = Instant::now() + FAREWELL;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            self.driver.turn(Some(left))?;
+            while self.driver.poll_event().is_some() {}
+            if self.driver.endpoint().node().protocol().phase() == cpg::protocol::PhaseName::Left {
+                break;
+            }
+        }
+        Ok(Ending::Done)
+    }
+}

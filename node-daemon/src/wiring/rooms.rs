@@ -1,0 +1,94 @@
+//! The subsystems as they are on a real machine.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use fencing::process::{ProcessDriver, SecretStore};
+use lrm::driver::{AgentPaths, DriverConfig};
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use super::room::{FIRST_TOKEN, Resident, Room as Loop};
+use super::{Clock, NodeSettings, Post};
+use crate::attributes::Attributes;
+use crate::cib::{CibFiles, CibManager};
+use crate::controller::Controller;
+use crate::executor::{ExecutorRoom, RealExecutor};
+use crate::fencer::{FencerRoom, RealAgents};
+use crate::scheduler::Scheduler;
+use crate::subsystem::{Ending, Room};
+
+impl Resident for CibManager {}
+impl Resident for Attributes {}
+impl Resident for Controller {}
+impl Resident for Scheduler {}
+
+impl Resident for ExecutorRoom<RealExecutor> {
+    fn settle(&mut self, registry: &Registry) -> io::Result<()> {
+        let descriptor = self.local().as_raw_fd();
+        registry.register(&mut SourceFd(&descriptor), Token(FIRST_TOKEN), Interest::READABLE)
+    }
+}
+
+impl Resident for FencerRoom<RealAgents> {
+    fn ready(&mut self, event: &Event) {
+        self.agents_mut().ready(event);
+    }
+}
+
+/// Makes a directory for its owner only.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path)
+}
+
+/// Runs one subsystem until it ends.
+///
+/// # Errors
+/// When it cannot begin, or waiting fails.
+pub fn run(room: Room, node: &NodeSettings, clock: Clock, post: &dyn Post, inside: Loop) -> io::Result<Ending> {
+    let (me, name) = (node.id, node.name.as_str());
+    let seed = fastrand::u64(..);
+    match room {
+        Room::Cib => {
+            let files = CibFiles::new(&node.state.join("cib"))?;
+            inside.run(me, clock, post, CibManager::new(me, name, Box::new(files), &node.schema))
+        }
+        Room::Attributes => inside.run(me, clock, post, Attributes::new(me, name)),
+        Room::Scheduler => inside.run(me, clock, post, Scheduler::new(utc_offset())),
+        Room::Controller => inside.run(me, clock, post, Controller::new(me, name, seed)),
+        Room::Executor => {
+            let scratch = node.state.join("agents");
+            make_private(&scratch)?;
+            let mut paths = AgentPaths::below(node.ocf_root.clone());
+            paths.fence.clone_from(&node.fence_agents);
+            let mut environment = node.environment.clone();
+            environment.push(("HA_RSCTMP".to_owned(), Some(scratch.clone().into_os_string())));
+            let config = DriverConfig {
+                paths,
+                environment,
+                journal: Some(node.state.join("executor.journal")),
+                agent_directory: Some(scratch),
+                ..DriverConfig::default()
+            };
+            let local = RealExecutor::new(config, clock.began())?;
+            inside.run(me, clock, post, ExecutorRoom::new(name, local))
+        }
+        Room::Fencer => {
+            let secrets = SecretStore::new(node.state.join("secrets"));
+            let processes = ProcessDriver::new(&node.fence_agents, secrets, FIRST_TOKEN);
+            let agents = RealAgents::new(processes, inside.registry(), FIRST_TOKEN)?;
+            let fencer = FencerRoom::new(me, name, agents, seed).map_err(io::Error::other)?;
+            inside.run(me, clock, post, fencer)
+        }
+        Room::Messaging | Room::Clients | Room::Supervisor => {
+            Err(io::Error::other(format!("{room} is no subsystem of this kind")))
+        }
+    }
+}
+
+fn utc_offset() -> i32 {
+    jiff::Zoned::now().offset().seconds()
+}
