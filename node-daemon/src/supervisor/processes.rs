@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ use crate::wiring::{Clock, Mail, NodeSettings, Postmaster, hub, rooms};
 const MAX_RESTARTS: u32 = 100;
 /// How long a subsystem may take to end once it is told to.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long messaging may take to open its hub.
-const HUB: Duration = Duration::from_secs(10);
+/// How long a subsystem may take to begin.
+const BEGIN: Duration = Duration::from_secs(10);
 
 /// Runs one subsystem in this process.
 pub(super) fn run_one(room: Room, node: &NodeSettings) -> io::Result<Ending> {
@@ -67,6 +67,7 @@ fn stop_messaging(node: &NodeSettings, post: &Postmaster) {
 /// The children of a supervisor.
 struct Family {
     program: PathBuf,
+    state: PathBuf,
     line: Vec<std::ffi::OsString>,
     pids: BTreeMap<Room, Pid>,
     restarts: BTreeMap<Room, u32>,
@@ -140,6 +141,7 @@ pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8
     let (sender, receiver) = channel();
     let mut family = Family {
         program: env::current_exe()?,
+        state: node.state.clone(),
         line: places.command_line(),
         pids: BTreeMap::new(),
         restarts: BTreeMap::new(),
@@ -147,9 +149,11 @@ pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8
     };
     let _ = std::fs::remove_file(hub::socket(&node.state));
     family.start(Room::Messaging)?;
-    wait_for_hub(node)?;
+    wait_for(&hub::socket(&node.state))?;
     for room in ORDER {
         family.start(room)?;
+        // The next one may ask this one at once.
+        wait_for(&hub::marker(&node.state, room))?;
     }
     watch_signals(move || send_news(&sender, News::Stop))?;
     notify("READY=1");
@@ -160,13 +164,14 @@ pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8
     Ok(code)
 }
 
-fn wait_for_hub(node: &NodeSettings) -> io::Result<()> {
-    let end = Instant::now() + HUB;
-    while !hub::socket(&node.state).exists() {
+/// Waits for a file that says that a process has begun.
+fn wait_for(path: &Path) -> io::Result<()> {
+    let end = Instant::now() + BEGIN;
+    while !path.exists() {
         if Instant::now() > end {
-            return Err(io::Error::other("messaging does not open its hub"));
+            return Err(io::Error::other(format!("{} does not appear", path.display())));
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
@@ -203,7 +208,10 @@ fn watch(family: &mut Family, receiver: &Receiver<News>) -> io::Result<u8> {
                     family.signal(*dependant, Signal::KILL);
                 }
                 log::warn!("supervisor: starting {room} again");
+                let there = hub::marker(&family.state, room);
+                let _ = std::fs::remove_file(&there);
                 family.start(room)?;
+                wait_for(&there)?;
             }
         }
     }

@@ -36,8 +36,10 @@ pub(super) fn start_ring(
         send_news(&sender, News::Ended(Room::Messaging, ending));
     })?;
     let listener = hub::listen(&node.state)?;
-    let (id, own) = (node.id, post.clone());
-    thread::Builder::new().name("hub".to_owned()).spawn(move || hub::serve(listener, id, &own))?;
+    let (id, state, own) = (node.id, node.state.clone(), post.clone());
+    thread::Builder::new()
+        .name("hub".to_owned())
+        .spawn(move || hub::serve(listener, id, &state, &own))?;
     Ok(post)
 }
 

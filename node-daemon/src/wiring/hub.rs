@@ -19,6 +19,11 @@ pub fn socket(state: &Path) -> PathBuf {
     state.join(SOCKET)
 }
 
+/// A file that is there while a subsystem is connected.
+pub fn marker(state: &Path, room: Room) -> PathBuf {
+    state.join("rooms").join(room.name())
+}
+
 /// Writes one frame: its length in four bytes, then its bytes.
 ///
 /// # Errors
@@ -57,6 +62,10 @@ pub fn read_frame<T: serde::de::DeserializeOwned>(stream: &mut impl Read) -> io:
 /// As the system says.
 pub fn listen(state: &Path) -> io::Result<UnixListener> {
     let path = socket(state);
+    super::rooms::make_private(&state.join("rooms"))?;
+    for room in Room::ALL {
+        let _ = std::fs::remove_file(marker(state, room));
+    }
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -67,14 +76,14 @@ pub fn listen(state: &Path) -> io::Result<UnixListener> {
 }
 
 /// Takes connections for as long as the process lives.
-pub fn serve(listener: UnixListener, me: NodeId, post: &Arc<Postmaster>) {
+pub fn serve(listener: UnixListener, me: NodeId, state: &Path, post: &Arc<Postmaster>) {
     for stream in listener.incoming() {
-        let post = post.clone();
+        let (post, state) = (post.clone(), state.to_owned());
         let begun = stream.and_then(|stream| {
             let name = "hub connection".to_owned();
             thread::Builder::new().name(name).spawn(move || {
                 use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-                if let Err(error) = connection(stream, me, &post)
+                if let Err(error) = connection(stream, me, &state, &post)
                     && !matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
                 {
                     log::warn!("hub: {error}");
@@ -87,7 +96,7 @@ pub fn serve(listener: UnixListener, me: NodeId, post: &Arc<Postmaster>) {
     }
 }
 
-fn connection(mut stream: UnixStream, me: NodeId, post: &Postmaster) -> io::Result<()> {
+fn connection(mut stream: UnixStream, me: NodeId, state: &Path, post: &Postmaster) -> io::Result<()> {
     let room: Room = read_frame(&mut stream)?;
     if room == Room::Messaging || post.has(room) {
         return Err(io::Error::other(format!("there is a {room} already")));
@@ -104,6 +113,10 @@ fn connection(mut stream: UnixStream, me: NodeId, post: &Postmaster) -> io::Resu
         let _ = out.shutdown(std::net::Shutdown::Both);
     })?;
     post.open(room, mailbox);
+    let there = marker(state, room);
+    if let Err(error) = std::fs::write(&there, "") {
+        log::warn!("hub: {}: {error}", there.display());
+    }
     let result = loop {
         match read_frame::<Envelope>(&mut stream) {
             // Whoever is connected speaks for itself only.
@@ -114,6 +127,7 @@ fn connection(mut stream: UnixStream, me: NodeId, post: &Postmaster) -> io::Resu
             Err(error) => break error,
         }
     };
+    let _ = std::fs::remove_file(&there);
     post.close(room);
     let _ = stream.shutdown(std::net::Shutdown::Both);
     let _ = writer.join();
