@@ -84,3 +84,11 @@ fn a_quiet_cluster_keeps_its_ring_and_retransmits_nothing() {
     assert_eq!(world.retransmissions(), 0, "spec 70 §20.4, A2");
     assert!(world.rings_at_most(3), "a ring was left without a reason (spec 70 §18, M6)");
 }
+
+#[test]
+fn a_loss_of_every_third_datagram_costs_no_ring() {
+    let scenario = Scenario { token: Duration::from_secs(1), ..Scenario::quiet(4, 3) };
+    let mut world = World::new(scenario);
+    let formed = world.rings_under_loss(0.3, Duration::from_secs(60)).unwrap();
+    assert_eq!(formed, 0);
+}

@@ -259,6 +259,18 @@ impl World {
         Ok(self.rings_entered() - before)
     }
 
+    /// Starts everyone, then loses datagrams on every path; counts the rings formed meanwhile.
+    pub fn rings_under_loss(&mut self, loss: f64, time: Duration) -> Result<u64, String> {
+        for index in 0..self.slots.len() {
+            self.after(0, 300, Happening::Restart { node: index });
+        }
+        self.until(self.now + Duration::from_secs(3))?;
+        self.each_link(|link| link.loss = loss);
+        let before = self.rings_entered();
+        self.until(self.now + time)?;
+        Ok(self.rings_entered() - before)
+    }
+
     fn rings_entered(&self) -> u64 {
         let nodes = self.slots.iter().filter_map(|slot| slot.node.as_ref());
         nodes.map(|node| node.protocol().statistics().operational_entered).sum()
