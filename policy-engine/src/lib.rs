@@ -24,5 +24,6 @@ mod schedule;
 pub mod simulate;
 pub mod transition;
 
-pub use model::cluster::{AssignStage, Level, Message, ScoreLine};
+pub use model::cluster::{Level, Message};
+pub use model::score_line::{AssignStage, ScoreLine};
 pub use plan::{Options, Plan, plan};

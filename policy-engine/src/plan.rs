@@ -1,6 +1,7 @@
 //! The plan: what a scheduling run decided, independent of the input it came from.
 
-use crate::model::cluster::{Level, Message, ScoreLine, Switches};
+use crate::model::cluster::{Level, Message, Switches};
+use crate::model::score_line::ScoreLine;
 use crate::report::summary::Summary;
 use crate::schedule::{schedule, unpack};
 use crate::transition::Transition;

@@ -36,11 +36,7 @@ impl NotifySet {
     }
 
     fn afterwards(&self) -> Telling {
-        Telling {
-            phase: NotifyPhase::Post,
-            pseudo: self.post,
-            confirmed: self.confirmed_post,
-        }
+        Telling { phase: NotifyPhase::Post, pseudo: self.post, confirmed: self.confirmed_post }
     }
 }
 

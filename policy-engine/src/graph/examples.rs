@@ -73,9 +73,13 @@ fn primitive(id: &str, meta: &str, monitor: bool) -> String {
         String::new()
     } else {
         let (name, value) = meta.split_once('=').unwrap();
-        format!(r#"<meta_attributes id="{id}-meta"><nvpair id="{id}-n" name="{name}" value="{value}"/></meta_attributes>"#)
+        format!(
+            r#"<meta_attributes id="{id}-meta"><nvpair id="{id}-n" name="{name}" value="{value}"/></meta_attributes>"#
+        )
     };
-    format!(r#"<primitive id="{id}" class="ocf" provider="pacemaker" type="Dummy">{meta}{op}</primitive>"#)
+    format!(
+        r#"<primitive id="{id}" class="ocf" provider="pacemaker" type="Dummy">{meta}{op}</primitive>"#
+    )
 }
 
 /// History of one resource on a node.
@@ -94,7 +98,9 @@ fn history(node: &str, id: &str, what: &[&str]) -> String {
             r#"<lrm_rsc_op id="{id}_{entry}" operation_key="{id}_{task}_{interval}" operation="{task}" interval="{interval}" transition-key="{call}:1:{expected}:uuid-of-a-controller" transition-magic="0:{rc};{call}:1:{expected}:uuid-of-a-controller" on_node="{node}" call-id="{call}" rc-code="{rc}" op-status="0" op-digest="{digest}"/>"#
         ));
     }
-    format!(r#"<lrm_resource id="{id}" class="ocf" provider="pacemaker" type="Dummy">{ops}</lrm_resource>"#)
+    format!(
+        r#"<lrm_resource id="{id}" class="ocf" provider="pacemaker" type="Dummy">{ops}</lrm_resource>"#
+    )
 }
 
 /// Histories of several resources: `(node 1's states, node 2's states)` per resource.
@@ -188,9 +194,16 @@ fn a_lost_node_is_fenced_before_its_resources_start_elsewhere() {
         options: r#"<nvpair id="fe" name="fencing-enabled" value="true"/>"#,
         resources: &(device.to_owned() + &primitive("A", "", true)),
         history: {
-            let mut h = histories(&[("F", &["running"], &["stopped"]), ("A", &["stopped"], &["running", "monitored"])]);
+            let mut h = histories(&[
+                ("F", &["running"], &["stopped"]),
+                ("A", &["stopped"], &["running", "monitored"]),
+            ]);
             for node in &mut h {
-                *node = node.replacen(r#"class="ocf" provider="pacemaker" type="Dummy""#, r#"class="stonith" type="fence_x""#, 1);
+                *node = node.replacen(
+                    r#"class="ocf" provider="pacemaker" type="Dummy""#,
+                    r#"class="stonith" type="fence_x""#,
+                    1,
+                );
             }
             h
         },

@@ -7,8 +7,10 @@ use super::node::Node;
 use super::options::Options;
 use super::resource::{Definition, Resource, Variant};
 use super::role::Role;
+use super::score_line::ScoreLine;
 use super::table::Entry;
 use super::trace::{Cause, Trace};
+use cib_model::scalar::natural_cmp;
 use cib_model::{DateTime, Document, Element, Score};
 use std::collections::{BTreeMap, HashMap};
 
@@ -43,83 +45,6 @@ pub struct FailedOperation<'d> {
     pub node: NodeId,
     /// Whose.
     pub resource: ResourceId,
-}
-
-/// One line of the score report (spec 20 §9), in order of emission.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum ScoreLine {
-    /// `STAGE: RSC allocation score on NODE: SCORE`.
-    Allocation {
-        /// Which table.
-        stage: AssignStage,
-        /// Whose.
-        resource: Box<str>,
-        /// Where.
-        node: Box<str>,
-        /// How much.
-        #[serde(serialize_with = "score_text")]
-        score: Score,
-    },
-    /// `RSC promotion score on NODE: SCORE`.
-    Promotion {
-        /// Whose.
-        resource: Box<str>,
-        /// Where; none: inactive.
-        node: Option<Box<str>>,
-        /// How much.
-        #[serde(serialize_with = "score_text")]
-        score: Score,
-    },
-    /// `Original:`/`Remaining: NODE capacity: ...`.
-    Capacity {
-        /// `Original` or `Remaining`.
-        comment: &'static str,
-        /// Which node.
-        node: Box<str>,
-        /// Values.
-        values: Vec<(String, String)>,
-    },
-    /// `pcmk__assign_resource: RSC utilization on NODE: ...`.
-    Utilization {
-        /// Whose.
-        resource: Box<str>,
-        /// Where.
-        node: Box<str>,
-        /// Values.
-        values: Vec<(String, String)>,
-    },
-}
-
-/// A score as people write it, infinities included.
-fn score_text<S: serde::Serializer>(score: &Score, out: S) -> Result<S::Ok, S::Error> {
-    out.collect_str(score)
-}
-
-/// Stage of a score line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AssignStage {
-    /// A primitive was placed.
-    Primitive,
-    /// A group was placed.
-    Group,
-    /// A clone was placed.
-    Clone,
-    /// A bundle was placed.
-    Bundle,
-}
-
-impl AssignStage {
-    /// The literal prefix of score lines.
-    pub fn function(self) -> &'static str {
-        match self {
-            AssignStage::Primitive => "pcmk__primitive_assign",
-            AssignStage::Group => "pcmk__group_assign",
-            AssignStage::Clone => "pcmk__clone_assign",
-            AssignStage::Bundle => "pcmk__bundle_assign",
-        }
-    }
 }
 
 /// Caller's switches that reach the model.
@@ -490,7 +415,7 @@ impl<'d> Cluster<'d> {
     pub fn insert_node(&mut self, node: Node<'d>) -> NodeId {
         let id = NodeId::from(self.nodes.len());
         let at = self.node_order.partition_point(|n| {
-            natural_order(&self.node(*n).name, &node.name) == std::cmp::Ordering::Less
+            natural_cmp(&self.node(*n).name, &node.name) == std::cmp::Ordering::Less
         });
         self.nodes.push(node);
         self.node_order.insert(at, id);
@@ -547,44 +472,5 @@ impl<'d> Cluster<'d> {
             .connection
             .and_then(|c| self.resource(c).launcher)
             .is_some_and(|l| self.assigned_node(l).is_some())
-    }
-}
-
-/// Natural order of node names (spec 10 §2.1): digit runs by value, then by length; other
-/// characters lower-cased; a prefix sorts first.
-pub fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
-    use std::cmp::Ordering;
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let (mut i, mut j) = (0, 0);
-    loop {
-        match (a.get(i), b.get(j)) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => return Ordering::Less,
-            (Some(_), None) => return Ordering::Greater,
-            (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
-                let run = |s: &[u8], from: usize| {
-                    from + s[from..].iter().take_while(|c| c.is_ascii_digit()).count()
-                };
-                let (ei, ej) = (run(a, i), run(b, j));
-                let strip = |s: &[u8]| {
-                    let zeros = s.iter().take_while(|c| **c == b'0').count();
-                    s[zeros..].to_vec()
-                };
-                let (va, vb) = (strip(&a[i..ei]), strip(&b[j..ej]));
-                let by_value = va.len().cmp(&vb.len()).then_with(|| va.cmp(&vb));
-                let decided = by_value.then_with(|| (ei - i).cmp(&(ej - j)));
-                if decided != Ordering::Equal {
-                    return decided;
-                }
-                (i, j) = (ei, ej);
-            }
-            (Some(x), Some(y)) => {
-                let decided = x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase());
-                if decided != Ordering::Equal {
-                    return decided;
-                }
-                (i, j) = (i + 1, j + 1);
-            }
-        }
     }
 }

@@ -12,6 +12,7 @@ pub mod node;
 pub mod options;
 pub mod resource;
 pub mod role;
+pub mod score_line;
 pub mod table;
 pub mod task;
 pub mod trace;

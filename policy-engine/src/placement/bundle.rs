@@ -3,11 +3,12 @@
 use super::instance_order::sort_instances;
 use super::instances::{self, Limits};
 use super::{Wish, instances_of, place as place_resource, report};
-use crate::model::cluster::{AssignStage, Cluster};
+use crate::model::cluster::Cluster;
 use crate::model::constraint::Colocation;
 use crate::model::ids::{NodeId, ResourceId};
 use crate::model::resource::Replica;
 use crate::model::role::Role;
+use crate::model::score_line::AssignStage;
 use crate::model::trace::Cause;
 use cib_model::Score;
 

@@ -5,8 +5,9 @@ use super::instance_order::sort_instances;
 use super::instances::{self, Limits};
 use super::primitive::consider_dependent;
 use super::{Wish, place as place_resource, promotion, promotion_score, report};
-use crate::model::cluster::{AssignStage, Cluster};
+use crate::model::cluster::Cluster;
 use crate::model::ids::ResourceId;
+use crate::model::score_line::AssignStage;
 
 /// Places the instances of a clone and chooses their roles.
 pub(super) fn place(cluster: &mut Cluster<'_>, c: ResourceId, wish: Wish) {

@@ -1,8 +1,9 @@
 //! Placement of a group: its members in order (spec 20 §5.6).
 
 use super::{Wish, place as place_resource, report};
-use crate::model::cluster::{AssignStage, Cluster};
+use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
+use crate::model::score_line::AssignStage;
 
 /// Places all members; the first node one of them got, if the group is colocated.
 pub(super) fn place(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) -> Option<NodeId> {

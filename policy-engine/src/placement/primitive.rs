@@ -28,7 +28,7 @@ pub(super) fn place(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) -> Opt
     cluster.resource_mut(r).flags.assigning = true;
     apply_colocations(cluster, r);
     settle_next_role(cluster, r);
-    report::table(cluster, r, crate::model::cluster::AssignStage::Primitive);
+    report::table(cluster, r, crate::model::score_line::AssignStage::Primitive);
     settle_node(cluster, r, wish);
     cluster.resource_mut(r).flags.assigning = false;
     if cluster.resource(r).flags.remote_connection {

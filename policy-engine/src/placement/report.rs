@@ -1,8 +1,9 @@
 //! Score and utilization lines, in order of emission (spec 20 §9).
 
 use super::hash_order::hash_order;
-use crate::model::cluster::{AssignStage, Cluster, ScoreLine};
+use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
+use crate::model::score_line::{AssignStage, ScoreLine};
 use cib_model::Score;
 
 /// One line per entry of a resource's table; none for a removed resource.

@@ -1,7 +1,7 @@
 //! Score and utilization lines (spec 41 §8).
 
 use super::text::Entry;
-use crate::model::cluster::ScoreLine;
+use crate::model::score_line::ScoreLine;
 
 /// Items in the order in which placement produced them.
 pub fn items(lines: &[ScoreLine]) -> Vec<Entry> {

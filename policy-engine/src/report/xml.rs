@@ -2,7 +2,7 @@
 
 use super::snapshot::{NodeStatus, PrimitiveStatus, ResourceFacts, ResourceStatus, Snapshot};
 use super::summary::Summary;
-use crate::model::cluster::ScoreLine;
+use crate::model::score_line::ScoreLine;
 use crate::simulate::Step;
 use cib_model::{Document, ElementId};
 

@@ -4,7 +4,8 @@ mod collectives;
 mod primitives;
 
 use crate::input;
-use crate::model::cluster::{Cluster, ScoreLine, Switches};
+use crate::model::cluster::{Cluster, Switches};
+use crate::model::score_line::ScoreLine;
 use crate::ordering;
 use cib_model::{DateTime, Document};
 

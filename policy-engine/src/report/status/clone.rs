@@ -3,11 +3,12 @@
 use super::group::described;
 use super::resources::{active_all, active_any, disabled, resource, suffix, target_role};
 use super::{Display, probe};
-use crate::model::cluster::{Cluster, natural_order};
+use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
 use crate::model::role::Role;
 use crate::report::tables;
 use crate::report::text::{Entry, bracketed};
+use cib_model::scalar::natural_cmp;
 use std::collections::BTreeMap;
 
 /// What becomes of one instance.
@@ -137,7 +138,7 @@ fn single_location(cluster: &Cluster<'_>, i: ResourceId) -> Option<NodeId> {
 fn names(cluster: &Cluster<'_>, nodes: &[NodeId], display: &Display) -> Vec<String> {
     let mut out: Vec<String> =
         nodes.iter().map(|n| super::nodes::display_name(cluster, *n, display)).collect();
-    out.sort_by(|a, b| natural_order(a, b));
+    out.sort_by(|a, b| natural_cmp(a, b));
     out
 }
 
@@ -211,7 +212,7 @@ fn stopped_table(
         out.entry(status).or_default().push(name);
     }
     for names in out.values_mut() {
-        names.sort_by(|a, b| natural_order(a, b));
+        names.sort_by(|a, b| natural_cmp(a, b));
     }
     out
 }
