@@ -28,6 +28,8 @@ pub mod scheduler;
 
 pub mod controller;
 
+pub mod ipc;
+
 pub mod wiring;
 
 pub mod supervisor;

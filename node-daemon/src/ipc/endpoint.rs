@@ -102,7 +102,9 @@ impl Place {
     pub fn of(&self, endpoint: Endpoint) -> std::io::Result<SocketAddr> {
         match self {
             Place::Namespace => abstract_address(endpoint.name()),
-            Place::Directory(directory) => SocketAddr::from_pathname(directory.join(endpoint.name())),
+            Place::Directory(directory) => {
+                SocketAddr::from_pathname(directory.join(endpoint.name()))
+            }
         }
     }
 
@@ -120,7 +122,12 @@ fn abstract_address(name: &str) -> std::io::Result<SocketAddr> {
     let mut padded = [0u8; ABSTRACT_LENGTH];
     match padded.get_mut(..name.len()) {
         Some(start) if name.len() < ABSTRACT_LENGTH => start.copy_from_slice(name.as_bytes()),
-        _ => return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("{name}: too long"))),
+        _ => {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                format!("{name}: too long"),
+            ));
+        }
     }
     SocketAddr::from_abstract_name(padded)
 }

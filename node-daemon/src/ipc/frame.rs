@@ -93,7 +93,9 @@ impl<'b> Frame<'b> {
     /// # Errors
     /// When it is none.
     pub fn decode(bytes: &'b [u8]) -> Result<Frame<'b>, FrameError> {
-        let Some(payload) = bytes.get(HEADER_LENGTH..) else { return Err(FrameError::Short(bytes.len())) };
+        let Some(payload) = bytes.get(HEADER_LENGTH..) else {
+            return Err(FrameError::Short(bytes.len()));
+        };
         let length = |says: i64| FrameError::Length { has: bytes.len(), says };
         let total = u32_at(bytes, 8) as i32;
         if total as i64 != bytes.len() as i64 {
@@ -104,7 +106,8 @@ impl<'b> Frame<'b> {
         let frame = match (bytes[32], bytes[36]) {
             (_, VERSION) => {
                 let flags = u32_at(bytes, 32);
-                let flags = if second > 0 { flags | flag::COMPRESSED } else { flags & !flag::COMPRESSED };
+                let flags =
+                    if second > 0 { flags | flag::COMPRESSED } else { flags & !flag::COMPRESSED };
                 Frame { id, flags, layout: Layout::Old, part: 0, expanded, payload }
             }
             (VERSION, 0) => {

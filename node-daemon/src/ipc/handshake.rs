@@ -132,7 +132,8 @@ impl Answer {
         let name = |index: usize| {
             let at = 40 + index * NAME_LENGTH;
             let field = &bytes[at..at + NAME_LENGTH];
-            let text = std::ffi::CStr::from_bytes_until_nul(field).map_err(|_| HandshakeError::Name)?;
+            let text =
+                std::ffi::CStr::from_bytes_until_nul(field).map_err(|_| HandshakeError::Name)?;
             text.to_str().map(str::to_owned).map_err(|_| HandshakeError::Name)
         };
         let mut token = [0; 8];
@@ -174,7 +175,9 @@ mod tests {
 
     #[test]
     fn sizes_are_kept_within_bounds() {
-        for (asked, agreed) in [(0, MESSAGE_SIZE), (200_000, 200_000), (u32::MAX, LARGEST_MESSAGE_SIZE)] {
+        for (asked, agreed) in
+            [(0, MESSAGE_SIZE), (200_000, 200_000), (u32::MAX, LARGEST_MESSAGE_SIZE)]
+        {
             assert_eq!(Request { message_size: asked }.agreed_size(), agreed);
         }
     }

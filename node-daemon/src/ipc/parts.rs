@@ -86,7 +86,12 @@ impl Assembly {
         let of = if self.parts > 0 { self.id } else { frame.id };
         let part = if several { usize::from(frame.part) } else { 0 };
         if part != self.parts || frame.id != of {
-            return Err(MessageError::Part { id: frame.id, got: frame.part, expected: self.parts, of });
+            return Err(MessageError::Part {
+                id: frame.id,
+                got: frame.part,
+                expected: self.parts,
+                of,
+            });
         }
         if self.text.len() + text.len() > MAX_TEXT {
             return Err(MessageError::TooLong { limit: MAX_TEXT });
@@ -218,7 +223,10 @@ mod tests {
         let frames = frames(3, 0, Layout::New, &"a".repeat(300_000), SIZE).unwrap();
         let mut assembly = Assembly::default();
         assert!(assembly.take(&frames[0]).unwrap().is_none());
-        assert!(matches!(assembly.take(&frames[2]), Err(MessageError::Part { got: 2, expected: 1, .. })));
+        assert!(matches!(
+            assembly.take(&frames[2]),
+            Err(MessageError::Part { got: 2, expected: 1, .. })
+        ));
         assert!(matches!(assembly.take(&frames[1]), Err(MessageError::Part { .. })));
         assert!(assembly.take(&frames[0]).unwrap().is_none());
     }
@@ -238,8 +246,12 @@ mod tests {
     fn a_text_must_end_where_its_frame_ends() {
         for payload in [&b""[..], b"abc", b"a\0c\0"] {
             let frame =
-                Frame { id: 1, flags: 0, layout: Layout::New, part: 0, expanded: 0, payload }.encode();
-            assert!(matches!(Assembly::default().take(&frame), Err(MessageError::NotText)), "{payload:?}");
+                Frame { id: 1, flags: 0, layout: Layout::New, part: 0, expanded: 0, payload }
+                    .encode();
+            assert!(
+                matches!(Assembly::default().take(&frame), Err(MessageError::NotText)),
+                "{payload:?}"
+            );
         }
     }
 }

@@ -33,9 +33,14 @@ impl Clients {
             return self.acknowledge(id, &message, 4);
         }
         // An update is acknowledged even when the client did not ask for it.
-        let wanted = message.flags & flag::RESPONSE_WANTED != 0 || task.starts_with("update") || task == "query";
+        let wanted = message.flags & flag::RESPONSE_WANTED != 0
+            || task.starts_with("update")
+            || task == "query";
         let token = if wanted { self.ask(id, message, Kind::Attributes) } else { 0 };
-        out.here(Room::Attributes, AttributesRequest { token, message: SharedDocument::new(document) });
+        out.here(
+            Room::Attributes,
+            AttributesRequest { token, message: SharedDocument::new(document) },
+        );
     }
 
     pub(super) fn attributes_answer(&mut self, answer: AttributesAnswer) {

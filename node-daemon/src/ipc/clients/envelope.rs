@@ -12,7 +12,6 @@ pub(super) struct Request {
     pub task: String,
     pub kind: String,
     pub reference: String,
-    pub sender: String,
     pub system: String,
     pub host: Option<String>,
 }
@@ -25,7 +24,6 @@ impl Request {
             task: text("crm_task")?,
             kind: text("t").unwrap_or_else(|| "crmd".to_owned()),
             reference: text("reference").unwrap_or_default(),
-            sender: text("crm_sys_from").unwrap_or_default(),
             system: text("crm_sys_to").unwrap_or_default(),
             host: text("crm_host_to").filter(|host| !host.is_empty()),
         })
@@ -38,16 +36,20 @@ impl Request {
     }
 
     /// The answer of a system on a node; `payload` is XML text.
-    pub fn answer(&self, session: &Session, now: Now, from: Answerer<'_>, task: &str, payload: &str) -> String {
+    pub fn answer(
+        &self,
+        session: &Session,
+        now: Now,
+        from: Answerer<'_>,
+        task: &str,
+        payload: &str,
+    ) -> String {
         let reference = match self.reference.as_str() {
             "" => format!("{}-{}-{}-1", self.task, from.system, now.epoch()),
             known => known.to_owned(),
         };
-        let content = if payload.is_empty() {
-            String::new()
-        } else {
-            Tag::new("crm_xml").around(payload)
-        };
+        let content =
+            if payload.is_empty() { String::new() } else { Tag::new("crm_xml").around(payload) };
         Tag::new("message")
             .attribute("origin", "ipc")
             .attribute("t", &self.kind)

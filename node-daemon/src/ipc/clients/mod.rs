@@ -194,7 +194,13 @@ impl Clients {
         if question.flags & flag::PROXIED != 0 {
             return self.event(id, text);
         }
-        self.send(id, Channel::Response, question.id, question.flags & 0xFFFF | flag::INTERNAL, text);
+        self.send(
+            id,
+            Channel::Response,
+            question.id,
+            question.flags & 0xFFFF | flag::INTERNAL,
+            text,
+        );
     }
 
     /// Sends an event.

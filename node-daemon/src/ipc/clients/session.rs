@@ -78,7 +78,9 @@ impl Session {
     pub fn user(&self, wanted: Option<&str>) -> Option<String> {
         match (self.access.privileged, wanted) {
             (false, _) => Some(self.access.user.clone()),
-            (true, Some(wanted)) if !matches!(wanted, "" | "root" | "hacluster") => Some(wanted.to_owned()),
+            (true, Some(wanted)) if !matches!(wanted, "" | "root" | "hacluster") => {
+                Some(wanted.to_owned())
+            }
             (true, _) => None,
         }
     }

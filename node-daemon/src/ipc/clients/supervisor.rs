@@ -18,7 +18,9 @@ impl Clients {
         document: &Document,
         out: &mut Outputs,
     ) {
-        let Some(request) = Request::read(document) else { return self.acknowledge(id, message, 76) };
+        let Some(request) = Request::read(document) else {
+            return self.acknowledge(id, message, 76);
+        };
         let payload = match request.task.as_str() {
             "ping" => {
                 self.acknowledge(id, message, 112);
@@ -37,7 +39,9 @@ impl Clients {
                 if allowed {
                     out.here(Room::Controller, ControllerRequest::Shutdown);
                 }
-                Tag::new("shutdown").attribute("op-status", if allowed { "0" } else { "4" }).closed()
+                Tag::new("shutdown")
+                    .attribute("op-status", if allowed { "0" } else { "4" })
+                    .closed()
             }
             "rm_node_cache" => return self.acknowledge(id, message, 0),
             _ => return self.acknowledge(id, message, 76),
