@@ -4,6 +4,12 @@
 //! it when it is delivered; since all apply the same changes to the same document in the same order, all
 //! have the same result, and the one that was asked answers. Questions are answered from the replica of
 //! the node they are put to.
+//!
+//! Where it departs from the classic manager: the CIB that a DC has sent to all at a join replaces every
+//! other one, also one with a higher version. Two replicas with different histories take each ordered
+//! change, but not always with the same effect on their versions; if the version decided at each node for
+//! itself, replicas could stay apart for good. So that a DC of another partition cannot do this to a cluster
+//! it comes to, the question and the CIB carry the ring they belong to.
 
 pub mod apply;
 mod store;
@@ -38,7 +44,9 @@ pub struct CibManager {
     store: Box<dyn Store>,
     disk_writes: bool,
     primary: bool,
-    connected: bool,
+    ring: u64,
+    /// Questions for whole CIBs, and who is to send them.
+    awaited: BTreeMap<u64, NodeId>,
     subscribers: BTreeSet<Room>,
     next_number: u64,
     under_way: BTreeMap<u64, (Address, u64)>,
@@ -66,7 +74,8 @@ impl CibManager {
             store,
             disk_writes: true,
             primary: false,
-            connected: false,
+            ring: 0,
+            awaited: BTreeMap::new(),
             subscribers: BTreeSet::new(),
             next_number: 1,
             under_way: BTreeMap::new(),
@@ -122,8 +131,9 @@ impl CibManager {
             }
             CibOperation::SynchroniseFrom(node) => {
                 if let Some(number) = self.remember(from, token, out) {
-                    let message = CibPeer::SendYours { from: node, number, asked_by: self.me };
-                    out.all(Room::Cib, message);
+                    self.awaited.insert(number, node);
+                    let (asked_by, ring) = (self.me, self.ring);
+                    out.all(Room::Cib, CibPeer::SendYours { from: node, number, asked_by, ring });
                 }
             }
         }
@@ -175,13 +185,19 @@ impl CibManager {
                     self.conclude(number, result.map(|()| None), out);
                 }
             }
-            CibPeer::SendYours { from, number, asked_by } if from == self.me => {
+            CibPeer::SendYours { number, asked_by, ring, .. } if ring != self.ring => {
+                if asked_by == self.me {
+                    self.conclude(number, Err(CibError::NotConnected), out);
+                }
+            }
+            CibPeer::SendYours { from, number, asked_by, .. } if from == self.me => {
                 self.send_whole(now, number, asked_by, None, out);
             }
             CibPeer::SendYours { .. } => {}
-            CibPeer::Whole { document, digest, number, asked_by, only, origin } => {
+            CibPeer::Whole { document, digest, number, asked_by, only, ring, origin } => {
                 let result = match only {
                     Some(node) if node != self.me => return,
+                    _ if ring != self.ring => Err(CibError::NotConnected),
                     _ => self.install(now, document, &digest, origin, out),
                 };
                 if asked_by == self.me && number != 0 {
@@ -226,10 +242,12 @@ impl CibManager {
         };
         let document: SharedDocument = self.document.clone().into();
         let digest = apply::digest_of(&document);
-        out.all(Room::Cib, CibPeer::Whole { document, digest, number, asked_by, only, origin });
+        let ring = self.ring;
+        out.all(Room::Cib, CibPeer::Whole { document, digest, number, asked_by, only, ring, origin });
     }
 
     fn conclude(&mut self, number: u64, result: Result<Option<SharedDocument>, CibError>, out: &mut Outputs) {
+        self.awaited.remove(&number);
         if let Some((client, token)) = self.under_way.remove(&number) {
             answer(out, client, token, result);
         }
@@ -305,7 +323,16 @@ impl CibManager {
         }
     }
 
-    /// Takes a whole CIB of another node unless this one's is newer.
+    /// Those that were to send their CIB and are gone will not.
+    fn give_up_on(&mut self, gone: &[NodeId], out: &mut Outputs) {
+        let lost = self.awaited.iter().filter(|(_, node)| gone.contains(node));
+        let lost: Vec<u64> = lost.map(|(number, _)| *number).collect();
+        for number in lost {
+            self.conclude(number, Err(CibError::NotConnected), out);
+        }
+    }
+
+    /// Takes a whole CIB in place of this one's.
     fn install(
         &mut self,
         now: Now,
@@ -316,11 +343,6 @@ impl CibManager {
     ) -> Result<(), CibError> {
         if apply::digest_of(&document) != digest {
             return Err(CibError::PatchFailed("the digest of the CIB does not match".to_owned()));
-        }
-        let (have, offered) =
-            (CibVersion::of(self.document.root(), 0), CibVersion::of(document.root(), 0));
-        if offered < have {
-            return Err(CibError::OldData { have: have.to_string(), offered: offered.to_string() });
         }
         let Some(patch) = versioned(&self.document, &document) else { return Ok(()) };
         self.become_document(now, document.into_document(), patch, origin, out);
@@ -339,10 +361,12 @@ impl Subsystem for CibManager {
         match envelope.body {
             Body::CibRequest(request) => self.request(now, envelope.from, request, out),
             Body::CibPeer(message) => self.peer(now, envelope.from.node, message, out),
-            Body::GroupView(view) => {
-                self.connected = view.members.contains(&self.me);
+            Body::GroupView(view) => self.give_up_on(&view.left, out),
+            Body::Membership(membership) => {
+                if membership.settled {
+                    self.ring = membership.sequence;
+                }
             }
-            Body::Membership(_) => {}
             Body::Stop => out.end(crate::subsystem::Ending::Done),
             other => log::warn!("cib: unexpected {other:?}"),
         }
@@ -351,7 +375,7 @@ impl Subsystem for CibManager {
     fn handle_timeout(&mut self, now: Now, out: &mut Outputs) {
         if self.ping_at.is_some_and(|at| at <= now.elapsed) {
             self.ping_at = None;
-            if self.primary && self.connected {
+            if self.primary {
                 self.pings += 1;
                 out.all(Room::Cib, CibPeer::Ping { number: self.pings });
             }

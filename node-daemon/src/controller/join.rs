@@ -6,7 +6,7 @@ use cib_model::model::CibVersion;
 use policy_engine::transition::FEATURE_SET;
 
 use super::peers::{Expected, Phase};
-use super::{Call, Controller, State, Timer, delete_all, is_old_data, modify_status};
+use super::{Call, Controller, State, Timer, delete_all, modify_status};
 use crate::subsystem::{
     AttributesRequest, CibError, CibOperation, CibUpdate, ControllerPeer, JoinGeneration, NodeId, Now,
     Outputs, Room, Scope, SharedDocument,
@@ -261,7 +261,7 @@ impl Controller {
         lead.join.synchronising = false;
         if let Some(error) = error {
             log::error!("controller: the CIB of node {from} cannot be had: {error}");
-            if !is_old_data(&error) {
+            if !matches!(error, CibError::NotConnected) {
                 lead.join.failed.push(from);
             }
             return self.offer_to_all(now, out);

@@ -35,7 +35,7 @@ use cib_model::Document;
 use quorum::election::Election;
 
 use crate::subsystem::{
-    Address, Body, CibAnswer, CibError, CibOperation, CibRequest, CibUpdate, ControllerPeer, Ending,
+    Address, Body, CibAnswer, CibOperation, CibRequest, CibUpdate, ControllerPeer, Ending,
     Envelope, GroupView, Membership, NodeId, Now, Outputs, Room, Scope, SharedDocument, Subsystem,
 };
 
@@ -571,9 +571,4 @@ fn modify_status(content: Document) -> CibUpdate {
 /// The removal of all that an XPath expression selects.
 fn delete_all(expression: String) -> CibUpdate {
     CibUpdate::Delete { scope: Scope::XPath { expression, multiple: true }, content: None }
-}
-
-/// Whether an update failed because what it is about is newer already.
-fn is_old_data(error: &CibError) -> bool {
-    matches!(error, CibError::OldData { .. })
 }

@@ -165,6 +165,8 @@ impl Cluster {
             .arg(node.home.join("etc"))
             .arg("--state")
             .arg(node.home.join("state"))
+            .arg("--ipc-directory")
+            .arg(node.home.join("state"))
             .arg("--ocf-root")
             .arg(&agents)
             .arg("--fence-agents")

@@ -5,7 +5,6 @@ pub mod graph;
 use std::time::Duration;
 
 use cib_model::DateTime;
-use policy_engine::simulate::{self, End, Request};
 use policy_engine::transition::Transition;
 
 use crate::subsystem::{
@@ -26,34 +25,34 @@ impl Scheduler {
     }
 
     fn plan(&mut self, now: Now, cib: cib_model::Document) -> Result<SharedTransition, String> {
-        let mut transition = calculate(cib, DateTime::from_epoch(now.epoch(), self.utc_offset))?;
         self.transitions = self.transitions.wrapping_add(1);
-        for (name, value) in &mut transition.attributes {
-            if name == "transition_id" {
-                *value = self.transitions.to_string();
-            }
-        }
-        Ok(SharedTransition::new(transition))
+        let date = DateTime::from_epoch(now.epoch(), self.utc_offset);
+        calculate(cib, date, self.transitions).map(SharedTransition::new)
     }
 }
 
-/// The transition for a CIB at a time.
+/// The transition of this number for a CIB at a time.
 ///
 /// # Errors
-/// When the CIB cannot be brought to the latest schema, or contradicts itself.
-pub fn calculate(mut cib: cib_model::Document, now: DateTime) -> Result<Transition, String> {
-    let wanted = cib_model::schema::claimed(&cib);
-    let upgraded = cib_model::schema::upgrade(&mut cib);
-    if let (Ok(_), Err(error)) = (wanted, upgraded) {
-        return Err(error.to_string());
+/// When the CIB cannot be brought to the latest schema.
+pub fn calculate(
+    mut cib: cib_model::Document,
+    now: DateTime,
+    number: u32,
+) -> Result<Transition, String> {
+    cib_model::schema::upgrade(&mut cib).map_err(|error| error.to_string())?;
+    let options = policy_engine::Options { transition_id: number, ..policy_engine::Options::default() };
+    let plan = policy_engine::plan(&cib, now, &options);
+    for message in &plan.messages {
+        let level = match message.level {
+            policy_engine::Level::Error => log::Level::Error,
+            policy_engine::Level::Warning => log::Level::Warn,
+            policy_engine::Level::Notice => log::Level::Info,
+            policy_engine::Level::Info => log::Level::Debug,
+        };
+        log::log!(level, "scheduler: {}", message.text);
     }
-    let request = Request { run: true, quiet: true, now: Some(now), ..Request::default() };
-    let report = simulate::run(cib, &request);
-    match (report.end, report.artifacts.transition) {
-        (End::Inconsistent(reason), _) => Err(reason),
-        (_, Some(transition)) => Ok(transition),
-        (_, None) => Err("no transition was made".to_owned()),
-    }
+    Ok(plan.transition)
 }
 
 impl Subsystem for Scheduler {

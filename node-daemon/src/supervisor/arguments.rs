@@ -24,6 +24,10 @@ pub struct PlaceArguments {
     /// Directory of fence agents
     #[arg(long, value_name = "DIR", default_value = "/usr/sbin")]
     pub fence_agents: PathBuf,
+    /// Directory of the sockets for command lines, instead of the usual abstract addresses: for several
+    /// nodes in one network namespace
+    #[arg(long, value_name = "DIR")]
+    pub ipc_directory: Option<PathBuf>,
     /// Schema of a configuration that is made anew
     #[arg(long, value_name = "SCHEMA", default_value = "pacemaker-3.9")]
     pub schema: String,
@@ -44,6 +48,7 @@ impl PlaceArguments {
             state: self.state.clone(),
             ocf_root: self.ocf_root.clone(),
             fence_agents: self.fence_agents.clone(),
+            ipc_directory: self.ipc_directory.clone(),
             schema: self.schema.clone(),
         }
     }
@@ -61,6 +66,9 @@ impl PlaceArguments {
         add("--fence-agents", self.fence_agents.as_os_str());
         add("--schema", self.schema.as_ref());
         add("--log-level", self.log_level.as_str().as_ref());
+        if let Some(directory) = &self.ipc_directory {
+            add("--ipc-directory", directory.as_os_str());
+        }
         if let Some(name) = &self.name {
             add("--name", name.as_ref());
         }

@@ -19,8 +19,15 @@ use crate::subsystem::{Address, Body, Ending, Envelope, NodeId, Room, Target};
 use crate::wiring::NodeSettings;
 
 /// Subsystems in the order in which they are started, after messaging; they are stopped in reverse.
-pub const ORDER: [Room; 6] =
-    [Room::Cib, Room::Fencer, Room::Executor, Room::Attributes, Room::Scheduler, Room::Controller];
+pub const ORDER: [Room; 7] = [
+    Room::Cib,
+    Room::Fencer,
+    Room::Executor,
+    Room::Attributes,
+    Room::Scheduler,
+    Room::Clients,
+    Room::Controller,
+];
 
 /// Exit status of a node, or a subsystem, that must not be started again.
 pub const FATAL: u8 = 100;

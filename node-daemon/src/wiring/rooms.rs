@@ -18,6 +18,7 @@ use crate::cib::{CibFiles, CibManager};
 use crate::controller::Controller;
 use crate::executor::{ExecutorRoom, RealExecutor};
 use crate::fencer::{FencerRoom, RealAgents};
+use crate::ipc::Server;
 use crate::scheduler::Scheduler;
 use crate::subsystem::{Ending, Room};
 
@@ -25,6 +26,16 @@ impl Resident for CibManager {}
 impl Resident for Attributes {}
 impl Resident for Controller {}
 impl Resident for Scheduler {}
+
+impl Resident for Server {
+    fn settle(&mut self, registry: &Registry) -> io::Result<()> {
+        self.register(registry)
+    }
+
+    fn ready(&mut self, event: &Event) {
+        self.note(event);
+    }
+}
 
 impl Resident for ExecutorRoom<RealExecutor> {
     fn settle(&mut self, registry: &Registry) -> io::Result<()> {
@@ -83,7 +94,8 @@ pub fn run(room: Room, node: &NodeSettings, clock: Clock, post: &dyn Post, insid
             let fencer = FencerRoom::new(me, name, agents, seed).map_err(io::Error::other)?;
             inside.run(me, clock, post, fencer)
         }
-        Room::Messaging | Room::Clients | Room::Supervisor => {
+        Room::Clients => inside.run(me, clock, post, Server::new(name, &node.ipc, FIRST_TOKEN)?),
+        Room::Messaging | Room::Supervisor => {
             Err(io::Error::other(format!("{room} is no subsystem of this kind")))
         }
     }

@@ -14,6 +14,8 @@ use cpg::endpoint::EndpointConfiguration;
 use cpg::security::{Key, Keyring};
 use quorum::options::{Entry, NodeVotes, Section, Settings};
 
+use crate::ipc::Place;
+use crate::ipc::endpoint::DIRECTORY_VARIABLE;
 use crate::subsystem::{NodeId, NodeName};
 
 /// Why a node cannot be configured.
@@ -51,6 +53,8 @@ pub struct Places {
     pub ocf_root: PathBuf,
     /// Directory of fence agents.
     pub fence_agents: PathBuf,
+    /// Directory of the sockets for local clients; abstract addresses without.
+    pub ipc_directory: Option<PathBuf>,
     /// Schema of a CIB that is made anew.
     pub schema: String,
 }
@@ -70,6 +74,8 @@ pub struct NodeSettings {
     pub fence_agents: PathBuf,
     /// Schema of a CIB that is made anew.
     pub schema: String,
+    /// Where local clients connect.
+    pub ipc: Place,
     /// Variables for every agent.
     pub environment: Vec<(String, Option<OsString>)>,
     cluster: ClusterConfiguration,
@@ -104,6 +110,12 @@ fn own_addresses(map: &ConfigurationMap) -> Vec<IpAddr> {
     addresses.filter(|address| std::net::UdpSocket::bind((*address, 0)).is_ok()).collect()
 }
 
+/// Agents call command lines, which must find this node.
+fn environment(places: &Places) -> Vec<(String, Option<OsString>)> {
+    let directory = places.ipc_directory.iter();
+    directory.map(|path| (DIRECTORY_VARIABLE.to_owned(), Some(path.clone().into_os_string()))).collect()
+}
+
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -134,7 +146,8 @@ impl NodeSettings {
             ocf_root: places.ocf_root.clone(),
             fence_agents: places.fence_agents.clone(),
             schema: places.schema.clone(),
-            environment: Vec::new(),
+            ipc: places.ipc_directory.clone().map_or(Place::Namespace, Place::Directory),
+            environment: environment(places),
             cluster,
             map,
         })

@@ -154,18 +154,25 @@ fn history(seed: u64) -> World {
     world.fault(Fault::Heal);
     for node in world.everyone.clone() {
         world.fault(Fault::Start(node));
+    }
+    whole_and_quiet(&mut world, Duration::from_secs(5));
+    for node in world.everyone.clone() {
         world.fault(Fault::Standby(node, false));
     }
-    let peace = world.now;
-    let end = peace + Duration::from_secs(240);
-    let mut quiet_since = None;
+    whole_and_quiet(&mut world, Duration::from_secs(20));
+    world
+}
+
+/// Runs until all nodes are there and the cluster was stable for so long.
+fn whole_and_quiet(world: &mut World, quiet: Duration) {
+    let end = world.now + Duration::from_secs(240);
+    let mut since = None;
     let stable = world.run_until(end, |world| {
         let whole = world.is_stable() && world.nodes.len() == 3;
-        quiet_since = if whole { quiet_since.or(Some(world.now)) } else { None };
-        quiet_since.is_some_and(|since| world.now > since + Duration::from_secs(20))
+        since = if whole { since.or(Some(world.now)) } else { None };
+        since.is_some_and(|since| world.now > since + quiet)
     });
     assert!(stable, "not stable 240 s after the last fault:\n{}", world.states());
-    world
 }
 
 fn check(world: &World) {
@@ -185,7 +192,14 @@ fn variable(name: &str) -> Option<u64> {
 #[test]
 fn random_histories_end_in_order() {
     if let Some(seed) = variable("CLUSTER_SEED") {
-        return check(&history(seed));
+        let world = history(seed);
+        for line in &world.log {
+            println!("{line}");
+        }
+        if let Some(sim) = world.nodes.values().find(|sim| sim.controller.leads()) {
+            println!("{}", sim.cib.document().to_xml());
+        }
+        return check(&world);
     }
     let seeds = variable("CLUSTER_SEEDS").unwrap_or(100);
     let mut failed = Vec::new();

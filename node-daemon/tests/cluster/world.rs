@@ -131,7 +131,7 @@ pub struct World {
     boots: u64,
     pub loss: f64,
     /// Writes asked for by token, and those that were acknowledged.
-    asked: BTreeMap<u64, String>,
+    asked: BTreeMap<u64, (String, bool)>,
     pub acknowledged: BTreeSet<String>,
     next_write: u64,
     pub log: VecDeque<String>,
@@ -368,7 +368,8 @@ impl World {
         }
         let token = self.next_write;
         self.next_write += 1;
-        self.asked.insert(token, key.to_owned());
+        let quorate = self.is_quorate(node);
+        self.asked.insert(token, (key.to_owned(), quorate));
         let text = format!(
             "<cluster_property_set id='cib-bootstrap-options'><nvpair id='written-{key}' name='written-{key}' \
              value='{key}'/></cluster_property_set>"
@@ -501,9 +502,12 @@ impl World {
         sim.cpu += Duration::from_micros(20);
         if room == Room::Clients {
             if let Body::CibAnswer(answer) = envelope.body
-                && let Some(key) = self.asked.remove(&answer.token)
+                && let Some((key, quorate)) = self.asked.remove(&answer.token)
                 && answer.result.is_ok()
+                && quorate
+                && self.is_quorate(node)
             {
+                // What a minority acknowledges may be lost when it joins the majority again.
                 self.acknowledged.insert(key);
             }
             return true;

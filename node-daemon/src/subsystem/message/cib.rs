@@ -221,8 +221,10 @@ pub enum CibPeer {
         number: u64,
         /// The node that asks.
         asked_by: NodeId,
+        /// The ring it asks in; in another one the question counts no longer.
+        ring: u64,
     },
-    /// A whole CIB, which replaces older ones.
+    /// A whole CIB, which replaces every other one.
     Whole {
         /// The CIB.
         document: SharedDocument,
@@ -234,6 +236,8 @@ pub enum CibPeer {
         asked_by: NodeId,
         /// Only for this node; nothing for all.
         only: Option<NodeId>,
+        /// The ring in which it was asked for.
+        ring: u64,
         /// Who asked and when.
         origin: UpdateOrigin,
     },
