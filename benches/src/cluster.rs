@@ -70,7 +70,8 @@ pub fn synthetic(nodes: usize, resources: usize, status: Status) -> String {
 /// Runs the simulator until nothing is left to be done.
 fn settle(text: &str) -> String {
     use policy_engine::simulate::{Request, run};
-    let mut document = cib_model::Document::parse(text).expect("the generator writes XML");
+    let document = cib_model::Document::parse(text).expect("the generator writes XML");
+    let mut document = std::sync::Arc::new(document);
     for _ in 0..4 {
         let now = Some(cib_model::DateTime::from_epoch(1_790_000_000, 0));
         let request = Request { simulate: true, quiet: true, now, ..Request::default() };

@@ -7,6 +7,7 @@ use policy_engine::transition::GraphAction;
 use policy_engine::transition::executor::CompletionAction;
 
 use super::{Call, Controller, modify_status};
+use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     AttributesRequest, CibChanged, HistoryRecord, Now, Outputs, Room, SharedDocument,
 };
@@ -19,6 +20,14 @@ struct Appeared<'e> {
     node: String,
     resource: String,
     get: Box<dyn Fn(&str) -> Option<&'e str> + 'e>,
+}
+
+impl Appeared<'_> {
+    /// A result that is not what the transition expected.
+    fn is_unexpected(&self, key: &str) -> bool {
+        let rc = (self.get)("rc-code").and_then(|value| value.parse::<i32>().ok()).unwrap_or(0);
+        (self.get)("interval") != Some("0") && rc != lrm::history::expected_exit(key)
+    }
 }
 
 impl Controller {
@@ -145,6 +154,9 @@ impl Controller {
     /// A result recorded in the CIB or acknowledged directly (spec 60 §8.4).
     fn result(&mut self, now: Now, entry: &Appeared<'_>, out: &mut Outputs) {
         let Some(text) = (entry.get)("transition-key") else { return };
+        if planted(Mutation::IgnoreFailures) && entry.is_unexpected(text) {
+            return;
+        }
         let number = |name: &str| (entry.get)(name).and_then(|value| value.parse::<i32>().ok());
         let status = number("op-status").unwrap_or(0);
         if status == -1 || (entry.get)("crm-debug-origin") == Some(RESENT) {
@@ -268,7 +280,7 @@ impl Controller {
         if !lrm::history::is_recordable(&action.head.operation) {
             return;
         }
-        let interval = action.attributes.get("CRM_meta_interval").map_or("0", String::as_str);
+        let interval = action.attributes.get("CRM_meta_interval").unwrap_or("0");
         let name = if interval == "0" { "last_failure" } else { action.head.operation.as_str() };
         let entry_id = match name {
             "last_failure" => format!("{}_last_failure_0", resource.id),

@@ -13,6 +13,7 @@ use policy_engine::transition::{ActionKind, GraphAction, Transition};
 use super::peers::Expected;
 use super::{Controller, State, Timer, modify_status};
 use crate::controller::Call;
+use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     ActionRequest, AgentName, ControllerPeer, FenceRequest, FenceVerb, FencingTask, NodeId, Now, Outputs,
     Room,
@@ -107,7 +108,7 @@ fn job_nodes(action: &GraphAction) -> Vec<String> {
     if is_migration(action) {
         return ["CRM_meta_migrate_source", "CRM_meta_migrate_target"]
             .iter()
-            .filter_map(|name| action.attributes.get(*name).cloned())
+            .filter_map(|name| action.attributes.get(name).map(str::to_owned))
             .collect();
     }
     action.head.node.iter().map(|(name, _)| name.clone()).collect()
@@ -256,7 +257,7 @@ impl Controller {
     }
 
     fn transition_key(&self, action: &GraphAction) -> String {
-        let target = action.attributes.get("CRM_meta_op_target_rc").map_or("0", String::as_str);
+        let target = action.attributes.get("CRM_meta_op_target_rc").unwrap_or("0");
         let id = self.lead.as_ref().and_then(|lead| lead.run.as_ref()).map_or(-1, |run| run.id);
         format!("{}:{id}:{target}:{}", action.head.id, self.uuid)
     }
@@ -295,7 +296,7 @@ impl Controller {
                 provider: r.provider.clone(),
                 kind: r.agent.clone(),
             }),
-            attributes: action.attributes.clone(),
+            attributes: (&action.attributes).into(),
             transition_key: self.transition_key(action),
         };
         if head.operation == "cancel" {
@@ -324,7 +325,7 @@ impl Controller {
     }
 
     fn note_cancel(&mut self, action: &GraphAction, node: &str) {
-        let meta = |name: &str| action.attributes.get(name).map_or("", String::as_str);
+        let meta = |name: &str| action.attributes.get(name).unwrap_or("");
         let resource = action.resource.as_ref().map_or("", |resource| resource.id.as_str());
         let (operation, interval) = (meta("CRM_meta_operation"), meta("CRM_meta_interval"));
         let key = format!("{resource}_{operation}_{interval}");
@@ -447,6 +448,13 @@ impl Controller {
                 log::info!("controller: {task} of {name} is in progress");
                 self.peers.entry(node).expected = Some(Expected::Down);
             }
+            None if planted(Mutation::ExpectLossOfAll) => {
+                self.peers.entry(node).expected = Some(Expected::Down);
+                let run = self.lead.as_mut().and_then(|lead| lead.run.as_mut()).filter(|run| !run.over);
+                run.map(|run| run.executor.fail_node(&name, &xml_id));
+                self.write(vec![delete_history(&name)], Call::Write { what: "history" }, out);
+                self.want_calculation();
+            }
             None => {
                 let lost = lead.run.as_mut().filter(|run| !run.over);
                 let lost = lost.map(|run| run.executor.fail_node(&name, &xml_id)).unwrap_or_default();
@@ -465,6 +473,10 @@ impl Controller {
             self.write(vec![modify_status(state)], Call::Write { what: "node state" }, out);
         }
     }
+}
+
+fn delete_history(name: &str) -> crate::subsystem::CibUpdate {
+    super::delete_all(format!("//node_state[@uname='{name}']/lrm"))
 }
 
 /// How many processors there are.

@@ -1,6 +1,7 @@
 //! Reading a transition from its XML form (spec 31 §2, 60 §7.1).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cib_model::Element;
 use policy_engine::transition::{ActionKind, ActionRef, ActionResource, GraphAction, Synapse, Transition};
@@ -47,7 +48,7 @@ fn synapse(element: Element<'_>) -> Result<Synapse, GraphError> {
         .flat_map(|inputs| inputs.children_named("trigger"))
         .map(|trigger| {
             let action = trigger.children().next().ok_or_else(|| wrong(trigger, "an action"))?;
-            head(action)
+            head(action).map(Arc::new)
         })
         .collect::<Result<_, _>>()?;
     Ok(Synapse {
@@ -82,13 +83,13 @@ fn head(element: Element<'_>) -> Result<ActionRef, GraphError> {
 fn graph_action(element: Element<'_>) -> Result<GraphAction, GraphError> {
     let resource = element.child("primitive").map(|primitive| {
         let text = |name| primitive.attribute(name).map(str::to_owned);
-        ActionResource {
+        Arc::new(ActionResource {
             id: text("id").unwrap_or_default(),
             long_id: text("long-id"),
             class: text("class").unwrap_or_default(),
             provider: text("provider"),
             agent: text("type").unwrap_or_default(),
-        }
+        })
     });
     let mut attributes = BTreeMap::new();
     let mut params = Vec::new();
@@ -107,10 +108,10 @@ fn graph_action(element: Element<'_>) -> Result<GraphAction, GraphError> {
     };
     let id = |node: &Element<'_>| node.xml_id().unwrap_or_default().to_owned();
     Ok(GraphAction {
-        head: head(element)?,
+        head: Arc::new(head(element)?),
         shutdown_lock: element.attribute("shutdown-lock").and_then(|at| at.parse().ok()),
         resource,
-        attributes,
+        attributes: attributes.into(),
         params,
         downed: nodes("downed").iter().map(id).collect(),
         maintenance: nodes("maintenance")
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let action = |id| ActionRef {
+        let action = |id| Arc::new(ActionRef {
             kind: ActionKind::Resource,
             mode_cib: false,
             id,
@@ -136,7 +137,7 @@ mod tests {
             internal_operation_key: None,
             node: Some(("n1".into(), "1".into())),
             router_node: None,
-        };
+        });
         let transition = Transition {
             attributes: vec![("transition_id".into(), "3".into()), ("cluster-delay".into(), "60s".into())],
             synapses: vec![Synapse {
@@ -145,14 +146,14 @@ mod tests {
                 action: GraphAction {
                     head: action(7),
                     shutdown_lock: Some(9),
-                    resource: Some(ActionResource {
+                    resource: Some(Arc::new(ActionResource {
                         id: "r".into(),
                         long_id: None,
                         class: "ocf".into(),
                         provider: Some("p".into()),
                         agent: "T".into(),
-                    }),
-                    attributes: BTreeMap::from([("CRM_meta_timeout".into(), "20000".into())]),
+                    })),
+                    attributes: [("CRM_meta_timeout", "20000")].into_iter().collect(),
                     params: vec![("a b".into(), "<".into())],
                     downed: vec!["2".into()],
                     maintenance: vec![("r1".into(), true)],

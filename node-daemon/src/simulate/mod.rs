@@ -114,6 +114,7 @@ fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
         show_scores: a.show_scores,
         show_utilization: a.show_utilization,
         quiet: a.quiet,
+        dot: a.save_dotfile.is_some(),
         all_actions: a.all_actions,
         dot_numbers: a.verbose > 0,
         sanitized: true,

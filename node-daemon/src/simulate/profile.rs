@@ -4,6 +4,7 @@ use super::input;
 use cib_model::DateTime;
 use policy_engine::simulate::Request;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Schedules `repeat` times every file `*.xml` of a directory, in alphabetical order. Files that cannot
@@ -28,6 +29,7 @@ pub fn run(tool: &str, directory: &Path, repeat: i64, now: DateTime) -> Result<u
         let Ok(document) = input::prepare(tool, &bytes, &mut |_| {}) else {
             continue;
         };
+        let document = Arc::new(document);
         let request = Request {
             run: true,
             quiet: true,
@@ -36,7 +38,7 @@ pub fn run(tool: &str, directory: &Path, repeat: i64, now: DateTime) -> Result<u
             ..Request::default()
         };
         for _ in 0..repeat.max(0) {
-            policy_engine::simulate::run(document.clone(), &request);
+            policy_engine::simulate::run(Arc::clone(&document), &request);
         }
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         println!("  * Testing {name}: {:.2} secs", started.elapsed().as_secs_f64());

@@ -62,7 +62,7 @@ impl Doing {
         for part in parts {
             for leaf in cluster.leaves(*part) {
                 let (mut starting, mut stopping) = (false, false);
-                for id in cluster.actions.of(leaf) {
+                for id in cluster.actions.besides_probes(leaf) {
                     let a = &cluster.actions[*id];
                     match a.task {
                         Task::Start => starting |= a.required() && a.flags.runnable,
@@ -118,7 +118,7 @@ fn promote_and_demote(cluster: &mut Cluster<'_>, r: ResourceId) {
     let (mut promoting, mut demoting) = (false, false);
     create_children(cluster, r);
     for leaf in cluster.leaves(r) {
-        for id in cluster.actions.of(leaf) {
+        for id in cluster.actions.besides_probes(leaf) {
             let a = &cluster.actions[*id];
             promoting |= a.task == Task::Promote && a.required();
             demoting |= a.task == Task::Demote && a.required();

@@ -90,7 +90,7 @@ fn monitor_active(
     let already = start_optional(cluster, start) && {
         let mut any = false;
         let mut reschedule = false;
-        for id in cluster.actions.of(r) {
+        for id in cluster.actions.besides_probes(r) {
             let a = &cluster.actions[*id];
             if a.key == key && a.node == assigned {
                 any = true;
@@ -175,7 +175,7 @@ fn monitor_stopped(
     }
     let key = Key::recurring(op.task, op.interval_ms);
     let exists = |c: &Cluster<'_>, node: NodeId| {
-        c.actions.of(r).iter().any(|a| c.actions[*a].key == key && c.actions[*a].node == Some(node))
+        c.actions.with_key(r, key).any(|a| c.actions[a].node == Some(node))
     };
     for i in 0..cluster.node_order.len() {
         let node = cluster.node_order[i];

@@ -48,14 +48,9 @@ impl<'d> Cluster<'d> {
         key: Key,
         node: Option<NodeId>,
     ) -> Option<ActionId> {
-        let actions = &mut self.actions;
-        let ids = actions.by_resource.get(resource.index())?;
-        let id = ids.iter().copied().find(|id| {
-            let a = &actions.list[id.index()];
-            a.key == key && (node.is_none() || a.node.is_none() || a.node == node)
-        })?;
-        if actions[id].node.is_none() {
-            actions[id].node = node;
+        let id = self.actions.oldest_adoptable(resource, key, node)?;
+        if let (None, Some(node)) = (self.actions[id].node, node) {
+            self.actions.place(id, node);
         }
         Some(id)
     }
@@ -78,26 +73,8 @@ impl<'d> Cluster<'d> {
         action.resource = Some(resource);
         action.needs = needs;
         action.flags.on_dc = task == Task::LrmDelete;
-        let id = self.push_action(action);
+        let id = self.actions.push(action);
         self.note_operation_recheck(id);
-        id
-    }
-
-    /// Appends an action to the store and its resource's list.
-    fn push_action(&mut self, action: Action<'d>) -> ActionId {
-        let id = ActionId::from(self.actions.list.len());
-        match action.resource {
-            Some(r) => {
-                if self.actions.by_resource.len() <= r.index() {
-                    self.actions.by_resource.resize(r.index() + 1, Vec::new());
-                }
-                self.actions.by_resource[r.index()].push(id);
-            }
-            None => {
-                self.actions.global.insert(action.key, id);
-            }
-        }
-        self.actions.list.push(action);
         id
     }
 
@@ -114,7 +91,7 @@ impl<'d> Cluster<'d> {
         }
         let mut action = blank(key, task, node, true);
         action.bare = true;
-        (self.push_action(action), true)
+        (self.actions.push(action), true)
     }
 
     /// Spec 30 §3.2 step 3.
@@ -285,8 +262,8 @@ impl<'d> Cluster<'d> {
     /// What becomes of a primitive's actions when it ends up without a node (spec 30 §5.8).
     pub fn assignment_effects(&mut self, resource: ResourceId) {
         self.resource_mut(resource).next_role = Role::Stopped;
-        for i in 0..self.actions.of(resource).len() {
-            let id = self.actions.of(resource)[i];
+        for i in 0..self.actions.besides_probes(resource).len() {
+            let id = self.actions.besides_probes(resource)[i];
             let action = &mut self.actions[id];
             match action.task {
                 Task::Stop => action.flags.optional = false,
@@ -319,6 +296,9 @@ impl<'d> Cluster<'d> {
     /// Text of a key with a given resource name.
     pub fn key_text_with(&self, key: Key, resource: &str) -> String {
         match key {
+            Key::Op { task, interval_ms: 0 } => {
+                [resource, "_", self.actions.task_name(task), "_0"].concat()
+            }
             Key::Op { task, interval_ms } => {
                 format!("{resource}_{}_{interval_ms}", self.actions.task_name(task))
             }

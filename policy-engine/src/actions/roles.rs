@@ -271,7 +271,7 @@ fn start(cluster: &mut Cluster<'_>, r: ResourceId, node: Option<NodeId>, optiona
 
 fn promote(cluster: &mut Cluster<'_>, r: ResourceId, node: Option<NodeId>, optional: bool) {
     let on_node = |c: &Cluster<'_>, task| -> Vec<_> {
-        let ids = c.actions.of(r).iter().copied();
+        let ids = c.actions.besides_probes(r).iter().copied();
         ids.filter(|a| c.actions[*a].task == task && c.actions[*a].node == node).collect()
     };
     let startable =

@@ -5,30 +5,133 @@ use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, NodeId, ResourceId};
 use crate::model::resource::Variant;
 use crate::model::task::{Key, Task};
-use crate::transition::FEATURE_SET;
+use crate::transition::{Attributes, FEATURE_SET};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Attributes of an action by name, and parameters that cannot be attributes.
-pub fn of(
-    cluster: &mut Cluster<'_>,
-    id: ActionId,
-    written_node: Option<&(String, String)>,
-) -> (BTreeMap<String, String>, Vec<(String, String)>) {
-    let mut out = BTreeMap::new();
+/// Parameters whose name cannot be the name of an attribute.
+type Params = Vec<(String, String)>;
+
+/// Which actions have all but a few attributes in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    resource: Option<ResourceId>,
+    task: Task,
+    interval_ms: u64,
+    notify: bool,
+    /// Executed in the CIB only.
+    lrm_delete: bool,
+    placed: bool,
+    /// Where parameters depend on the node.
+    node: Option<NodeId>,
+}
+
+/// What actions of a kind have in common.
+struct Common {
+    values: Arc<BTreeMap<String, String>>,
+    params: Params,
+    /// Names whose value an action cannot change, sorted.
+    fixed: Vec<String>,
+}
+
+/// Attributes of actions, shared as far as they can be.
+pub struct CommonAttributes {
+    /// By resource; actions without resource come last.
+    kinds: Vec<Vec<(Kind, Common)>>,
+    /// Name and id of nodes.
+    nodes: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl CommonAttributes {
+    /// None known yet.
+    pub fn new(cluster: &Cluster<'_>) -> CommonAttributes {
+        let nodes = cluster.nodes.iter().map(|n| ((&*n.name).into(), (&*n.id).into())).collect();
+        let kinds = std::iter::repeat_with(Vec::new).take(cluster.resources.len() + 1).collect();
+        CommonAttributes { kinds, nodes }
+    }
+
+    /// Attributes of an action, and parameters that cannot be attributes.
+    pub fn of(
+        &mut self,
+        cluster: &mut Cluster<'_>,
+        id: ActionId,
+        shows_node: bool,
+    ) -> (Attributes, Params) {
+        let kind = kind(cluster, id);
+        let of = kind.resource.map_or(cluster.resources.len(), ResourceId::index);
+        let known = &mut self.kinds[of];
+        let at = known.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
+            known.push((kind, common(cluster, id)));
+            known.len() - 1
+        });
+        let common = &known[at].1;
+        let a = &cluster.actions[id];
+        let mut out = Attributes::sharing(Arc::clone(&common.values));
+        let mut set = |name: Cow<'static, str>, value: Arc<str>| {
+            if common.fixed.binary_search_by(|n| n.as_str().cmp(&name)).is_err() {
+                out.set(name, value);
+            }
+        };
+        for (name, value) in &a.meta {
+            let hidden = shows_node && matches!(&**name, "on_node" | "on_node_uuid");
+            let ignored = a.task == Task::LrmDelete && name == "on-fail";
+            if let Some(name) = meta_name(name).filter(|_| !hidden && !ignored) {
+                set(name, (&**value).into());
+            }
+        }
+        if let Some((name, uuid)) = a.node.filter(|_| shows_node).map(|n| &self.nodes[n.index()]) {
+            set("CRM_meta_on_node".into(), Arc::clone(name));
+            set("CRM_meta_on_node_uuid".into(), Arc::clone(uuid));
+        }
+        for (name, value) in guest_context(cluster, id) {
+            if out.get(name).is_none() {
+                out.set(name.into(), value);
+            }
+        }
+        (out, common.params.clone())
+    }
+}
+
+fn kind(cluster: &Cluster<'_>, id: ActionId) -> Kind {
+    let a = &cluster.actions[id];
+    let (task, interval_ms) = (a.definition_task, a.key.interval_ms());
+    let depends = a.resource.is_some_and(|r| {
+        let name = cluster.actions.task_name(task);
+        let operation = cluster.operation(r, name, interval_ms, true);
+        let own = operation.is_some_and(|o| o.element.child("instance_attributes").is_some());
+        let flags = cluster.resource(r).flags;
+        own || flags.fence_device || !cluster.has_plain_parameters(r)
+    });
+    Kind {
+        resource: a.resource,
+        task,
+        interval_ms,
+        notify: matches!(a.key, Key::Notify { .. }),
+        lrm_delete: a.task == Task::LrmDelete,
+        placed: a.node.is_some(),
+        node: a.node.filter(|_| depends),
+    }
+}
+
+fn common(cluster: &mut Cluster<'_>, id: ActionId) -> Common {
+    let mut values = BTreeMap::new();
     let mut params = Vec::new();
-    out.insert("crm_feature_set".to_owned(), FEATURE_SET.to_owned());
-    add_parameters(cluster, id, &mut out, &mut params);
-    add_meta(cluster, id, written_node, &mut out);
-    add_resource_context(cluster, id, &mut out);
-    add_guest_context(cluster, id, &mut out);
-    (out, params)
+    values.insert("crm_feature_set".to_owned(), FEATURE_SET.to_owned());
+    add_parameters(cluster, id, &mut values, &mut params);
+    let mut context = BTreeMap::new();
+    add_resource_context(cluster, id, &mut context);
+    values.append(&mut context);
+    let fixed = values.keys().cloned().collect();
+    add_meta(cluster, id, &mut values);
+    Common { values: Arc::new(values), params, fixed }
 }
 
 fn add_parameters(
     cluster: &mut Cluster<'_>,
     id: ActionId,
     out: &mut BTreeMap<String, String>,
-    params: &mut Vec<(String, String)>,
+    params: &mut Params,
 ) {
     let a = &cluster.actions[id];
     let (node, interval_ms) = (a.node, a.key.interval_ms());
@@ -78,36 +181,34 @@ fn definition_name(cluster: &Cluster<'_>, id: ActionId) -> String {
     cluster.actions.task_name(cluster.actions[id].definition_task).to_owned()
 }
 
-fn add_meta(
-    cluster: &mut Cluster<'_>,
-    id: ActionId,
-    written_node: Option<&(String, String)>,
-    out: &mut BTreeMap<String, String>,
-) {
+/// The attribute that shows a meta-attribute, if one can.
+fn meta_name(name: &str) -> Option<Cow<'static, str>> {
+    Some(match name {
+        "on_node" => "CRM_meta_on_node".into(),
+        "on_node_uuid" => "CRM_meta_on_node_uuid".into(),
+        "op_target_rc" => "CRM_meta_op_target_rc".into(),
+        _ if name.contains(['#', ':']) => return None,
+        _ => format!("CRM_meta_{}", name.replace('-', "_")).into(),
+    })
+}
+
+/// What the operation's definition says.
+fn add_meta(cluster: &mut Cluster<'_>, id: ActionId, out: &mut BTreeMap<String, String>) {
     let a = &cluster.actions[id];
-    let mut names: BTreeMap<String, String> =
-        a.meta.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-    if let Some((name, uuid)) = written_node {
-        names.insert("on_node".to_owned(), name.clone());
-        names.insert("on_node_uuid".to_owned(), uuid.clone());
+    let Some(r) = a.resource.filter(|_| !a.bare) else {
+        return;
+    };
+    let notify = matches!(a.key, Key::Notify { .. });
+    let (node, interval_ms, task) = (a.node, a.key.interval_ms(), a.task);
+    let name = definition_name(cluster, id);
+    let mut meta = cluster.operation_meta(r, &name, interval_ms, node, notify);
+    if task == Task::LrmDelete {
+        meta.insert("on-fail".into(), "ignore".into());
     }
-    if let (Some(r), false) = (a.resource, a.bare) {
-        let notify = matches!(a.key, Key::Notify { .. });
-        let (node, interval_ms) = (a.node, a.key.interval_ms());
-        let task = definition_name(cluster, id);
-        for (name, value) in cluster.operation_meta(r, &task, interval_ms, node, notify) {
-            names.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+    for (name, value) in meta {
+        if let Some(name) = meta_name(&name) {
+            out.entry(name.into_owned()).or_insert_with(|| value.into_owned());
         }
-        if cluster.actions[id].task == Task::LrmDelete {
-            names.insert("on-fail".to_owned(), "ignore".to_owned());
-        }
-    }
-    for (name, value) in names {
-        if name.contains(['#', ':']) {
-            continue;
-        }
-        let key = format!("CRM_meta_{}", name.replace('-', "_"));
-        out.entry(key).or_insert(value);
     }
 }
 
@@ -156,17 +257,14 @@ fn add_context_of(cluster: &Cluster<'_>, r: ResourceId, out: &mut BTreeMap<Strin
     }
 }
 
-fn add_guest_context(cluster: &Cluster<'_>, id: ActionId, out: &mut BTreeMap<String, String>) {
-    let Some(r) = cluster.actions[id].resource else {
-        return;
+/// What an action inside a guest says of the host.
+fn guest_context(cluster: &Cluster<'_>, id: ActionId) -> Vec<(&'static str, Arc<str>)> {
+    let resource = cluster.actions[id].resource;
+    let Some((r, host)) = resource.zip(remote::physical_host(cluster, id)) else {
+        return Vec::new();
     };
-    let Some(host) = remote::physical_host(cluster, id) else {
-        return;
-    };
-    if let Some(target) = cluster.resource(r).meta("container-attribute-target") {
-        let key = "CRM_meta_container_attribute_target".to_owned();
-        out.entry(key).or_insert_with(|| target.to_owned());
-    }
-    let name = |n: NodeId| cluster.node(n).name.to_string();
-    out.entry("CRM_meta_physical_host".to_owned()).or_insert_with(|| name(host));
+    let target = cluster.resource(r).meta("container-attribute-target");
+    let target = target.map(|target| ("CRM_meta_container_attribute_target", target.into()));
+    let host = (&*cluster.node(host).name).into();
+    target.into_iter().chain([("CRM_meta_physical_host", host)]).collect()
 }

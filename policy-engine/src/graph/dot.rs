@@ -10,13 +10,18 @@ use std::fmt::Write;
 pub fn dot(cluster: &Cluster<'_>, all: bool, numbers: bool) -> String {
     let mut out = String::from(" digraph \"g\" {\n");
     let mut shown = vec![false; cluster.actions.list.len()];
-    let name = |id| {
-        let mut name = name(cluster, id);
-        if numbers {
-            let _ = write!(name, " ({})", id.number());
-        }
-        name
-    };
+    let names: Vec<String> = cluster
+        .actions
+        .ids()
+        .map(|id| {
+            let mut name = name(cluster, id);
+            if numbers {
+                let _ = write!(name, " ({})", id.number());
+            }
+            name
+        })
+        .collect();
+    let name = |id: ActionId| names[id.index()].as_str();
     for id in cluster.actions.ids().rev() {
         let a = &cluster.actions[id];
         let font = if a.flags.pseudo { "orange" } else { "black" };

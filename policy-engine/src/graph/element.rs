@@ -1,14 +1,69 @@
 //! Action elements: names, heads, and what they take down (spec 31 §2.7, §2.9).
 
-use super::attributes;
+use super::attributes::CommonAttributes;
 use crate::actions::remote;
 use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, NodeId, ResourceId};
 use crate::model::task::{Key, NotifyPhase, Task};
 use crate::transition::{ActionKind, ActionRef, ActionResource, GraphAction};
+use std::sync::Arc;
 
-/// The head of an action.
-pub fn head(cluster: &Cluster<'_>, id: ActionId) -> ActionRef {
+/// Elements made so far: what several actions show is made once.
+pub struct Elements {
+    /// By action.
+    heads: Vec<Option<Arc<ActionRef>>>,
+    /// By resource.
+    resources: Vec<Option<Arc<ActionResource>>>,
+    attributes: CommonAttributes,
+}
+
+impl Elements {
+    /// None yet.
+    pub fn new(cluster: &Cluster<'_>) -> Elements {
+        Elements {
+            heads: vec![None; cluster.actions.list.len()],
+            resources: vec![None; cluster.resources.len()],
+            attributes: CommonAttributes::new(cluster),
+        }
+    }
+
+    /// The head of an action.
+    pub fn head(&mut self, cluster: &Cluster<'_>, id: ActionId) -> Arc<ActionRef> {
+        if self.heads.len() <= id.index() {
+            self.heads.resize(cluster.actions.list.len(), None);
+        }
+        Arc::clone(self.heads[id.index()].get_or_insert_with(|| Arc::new(head(cluster, id))))
+    }
+
+    /// An action in full.
+    pub fn full(&mut self, cluster: &mut Cluster<'_>, id: ActionId) -> GraphAction {
+        let head = self.head(cluster, id);
+        let a = &cluster.actions[id];
+        let resource = a.resource.filter(|_| !a.flags.pseudo);
+        let attributes = self.attributes.of(cluster, id, head.node.is_some());
+        let a = &cluster.actions[id];
+        GraphAction {
+            shutdown_lock: resource.and_then(|r| lock(cluster, id, r)),
+            resource: resource.map(|r| self.resource(cluster, r)),
+            attributes: attributes.0,
+            params: attributes.1,
+            downed: if head.node.is_some() { downed(cluster, id) } else { Vec::new() },
+            maintenance: if a.task == Task::MaintenanceNodes {
+                maintenance(cluster)
+            } else {
+                Vec::new()
+            },
+            head,
+        }
+    }
+
+    fn resource(&mut self, cluster: &Cluster<'_>, r: ResourceId) -> Arc<ActionResource> {
+        let slot = &mut self.resources[r.index()];
+        Arc::clone(slot.get_or_insert_with(|| Arc::new(resource_of(cluster, r))))
+    }
+}
+
+fn head(cluster: &Cluster<'_>, id: ActionId) -> ActionRef {
     let a = &cluster.actions[id];
     let (kind, with_node) = match a.task {
         Task::Stonith if a.flags.pseudo => (ActionKind::Pseudo, true),
@@ -54,29 +109,6 @@ fn history_key(cluster: &Cluster<'_>, id: ActionId, history: &str) -> String {
         other => other,
     };
     cluster.key_text_with(key, history)
-}
-
-/// An action in full.
-pub fn full(cluster: &mut Cluster<'_>, id: ActionId) -> GraphAction {
-    let head = head(cluster, id);
-    let a = &cluster.actions[id];
-    let pseudo = a.flags.pseudo;
-    let resource = a.resource.filter(|_| !pseudo);
-    let shutdown_lock = resource.and_then(|r| lock(cluster, id, r));
-    let (values, params) = attributes::of(cluster, id, head.node.as_ref());
-    GraphAction {
-        shutdown_lock,
-        resource: resource.map(|r| resource_of(cluster, r)),
-        attributes: values,
-        params,
-        downed: if head.node.is_some() { downed(cluster, id) } else { Vec::new() },
-        maintenance: if cluster.actions[id].task == Task::MaintenanceNodes {
-            maintenance(cluster)
-        } else {
-            Vec::new()
-        },
-        head,
-    }
 }
 
 fn lock(cluster: &Cluster<'_>, id: ActionId, r: ResourceId) -> Option<i64> {

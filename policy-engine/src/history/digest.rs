@@ -4,6 +4,7 @@ use super::entry::Entry;
 use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
 use crate::model::task::Task;
+use cib_model::ElementId;
 use cib_model::digest::md5_hex;
 use cib_model::scalar::Version;
 use std::borrow::Cow;
@@ -30,8 +31,8 @@ pub struct Digests {
     pub all: String,
     /// Of those whose change needs a restart; only for an agent that can reload.
     pub restart: Option<String>,
-    /// Of those that are no secret; only for sanitized input.
-    pub secure: Option<String>,
+    /// The entry for which they were computed first: it says which parameters are secret.
+    first: ElementId,
     /// The operation's definition has parameters of its own.
     own_parameters: bool,
 }
@@ -76,16 +77,10 @@ pub fn compute<'d>(
     }
     let set = ParameterSet::of(cluster, r, entry.task, entry.interval_ms, node);
     let restart_digest = recorded_restart_digest(cluster, entry);
-    let secure = cluster.switches.sanitized.then(|| {
-        let feature_set = entry.feature_set.unwrap_or("");
-        let secrets: Vec<&str> =
-            entry.secure_params.map_or_else(Vec::new, |p| p.split_ascii_whitespace().collect());
-        hash(&set.secure(cluster, r, feature_set, &secrets))
-    });
     let digests = Rc::new(Digests {
         all: hash(&set.all),
         restart: restart_digest.map(|_| hash(&set.restart(entry.force_restart))),
-        secure,
+        first: entry.element.id(),
         own_parameters: set.own_parameters,
     });
     cluster.history.digests.insert(key, Rc::clone(&digests));
@@ -131,8 +126,14 @@ pub fn only_secrets_changed<'d>(
     node: NodeId,
     entry: &Entry<'d>,
 ) -> bool {
-    let digests = compute(cluster, r, node, entry);
-    entry.secure_digest.is_some() && digests.secure.as_deref() == entry.secure_digest
+    let Some(recorded) = entry.secure_digest else { return false };
+    let first = compute(cluster, r, node, entry).first;
+    let first = Entry::read(cluster.document.element(first));
+    let feature_set = first.feature_set.unwrap_or("");
+    let secrets: Vec<&str> =
+        first.secure_params.map_or_else(Vec::new, |p| p.split_ascii_whitespace().collect());
+    let set = ParameterSet::of(cluster, r, entry.task, entry.interval_ms, node);
+    hash(&set.secure(cluster, r, feature_set, &secrets)) == recorded
 }
 
 /// The entry's restart digest; an expired recurring operation has one that matches nothing.

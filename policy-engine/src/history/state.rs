@@ -270,8 +270,8 @@ fn note_inactive(cluster: &mut Cluster<'_>, r: ResourceId, node: NodeId) {
         cluster.set_history_id(r, None);
         return;
     }
-    for i in 0..cluster.actions.of(r).len() {
-        let id = cluster.actions.of(r)[i];
+    for i in 0..cluster.actions.besides_probes(r).len() {
+        let id = cluster.actions.besides_probes(r)[i];
         let action = &mut cluster.actions[id];
         if action.task == Task::Stop && action.node == Some(node) {
             action.flags.optional = true;

@@ -15,7 +15,7 @@ impl<'d> Cluster<'d> {
     /// first use.
     pub fn parameters(&mut self, resource: ResourceId, node: Option<NodeId>) -> Rc<NameValues<'d>> {
         let definition = self.resource(resource).definition;
-        let owner = if self.definitions[definition.index()].plain_parameters {
+        let owner = if self.has_plain_parameters(resource) {
             ParameterOwner::Definition(definition)
         } else {
             ParameterOwner::Resource(resource, node)
@@ -34,6 +34,11 @@ impl<'d> Cluster<'d> {
         let values = Rc::new(values);
         self.lookups.parameters.insert(owner, Rc::clone(&values));
         values
+    }
+
+    /// Are the parameters of a resource the same on every node?
+    pub fn has_plain_parameters(&self, resource: ResourceId) -> bool {
+        self.definitions[self.resource(resource).definition.index()].plain_parameters
     }
 
     /// Do the parameters of a resource not depend on any rule, its ancestors' included?

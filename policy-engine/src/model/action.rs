@@ -228,13 +228,48 @@ impl<'d> Action<'d> {
     }
 }
 
+/// The actions of one resource, in creation order: a large cluster has a probe per node, which must
+/// not be looked through for anything else.
+#[derive(Debug, Clone, Default)]
+struct OfResource {
+    all: Vec<ActionId>,
+    probes: Vec<ActionId>,
+    others: Vec<ActionId>,
+    /// The oldest probe on each node.
+    probe_on: Vec<Option<ActionId>>,
+    /// Probes that have no node yet.
+    unplaced_probes: Vec<ActionId>,
+}
+
+impl OfResource {
+    fn push(&mut self, id: ActionId, action: &Action<'_>) {
+        self.all.push(id);
+        if !action.key.is_op(Task::Monitor) {
+            self.others.push(id);
+            return;
+        }
+        self.probes.push(id);
+        match action.node {
+            Some(node) => self.note_probe(id, node),
+            None => self.unplaced_probes.push(id),
+        }
+    }
+
+    fn note_probe(&mut self, id: ActionId, node: NodeId) {
+        if self.probe_on.len() <= node.index() {
+            self.probe_on.resize(node.index() + 1, None);
+        }
+        let slot = &mut self.probe_on[node.index()];
+        *slot = Some(slot.map_or(id, |oldest| oldest.min(id)));
+    }
+}
+
 /// All actions of a run, in creation order; owns relations and look-ups.
 #[derive(Debug, Clone, Default)]
 pub struct Actions<'d> {
     /// Actions by id.
     pub list: Vec<Action<'d>>,
-    /// Per resource, its actions in creation order.
-    pub by_resource: Vec<Vec<ActionId>>,
+    by_resource: Vec<OfResource>,
     /// Actions without resource, by key.
     pub global: HashMap<Key, ActionId>,
     /// Names that are no known tasks.
@@ -277,9 +312,47 @@ impl<'d> Actions<'d> {
         (0..self.list.len()).map(ActionId::from)
     }
 
+    /// Appends an action.
+    pub fn push(&mut self, action: Action<'d>) -> ActionId {
+        let id = ActionId::from(self.list.len());
+        match action.resource {
+            Some(r) => {
+                if self.by_resource.len() <= r.index() {
+                    self.by_resource.resize_with(r.index() + 1, OfResource::default);
+                }
+                self.by_resource[r.index()].push(id, &action);
+            }
+            None => {
+                self.global.insert(action.key, id);
+            }
+        }
+        self.list.push(action);
+        id
+    }
+
     /// Actions of a resource in creation order ("oldest first").
     pub fn of(&self, resource: ResourceId) -> &[ActionId] {
-        self.by_resource.get(resource.index()).map_or(&[], Vec::as_slice)
+        self.by_resource.get(resource.index()).map_or(&[], |of| &of.all)
+    }
+
+    /// Probes of a resource in creation order.
+    pub fn probes(&self, resource: ResourceId) -> &[ActionId] {
+        self.by_resource.get(resource.index()).map_or(&[], |of| &of.probes)
+    }
+
+    /// Actions of a resource that are no probes, in creation order.
+    pub fn besides_probes(&self, resource: ResourceId) -> &[ActionId] {
+        self.by_resource.get(resource.index()).map_or(&[], |of| &of.others)
+    }
+
+    /// Actions among which those of a key are, in creation order.
+    fn candidates(&self, resource: ResourceId, key: Key) -> &[ActionId] {
+        if key.is_op(Task::Monitor) { self.probes(resource) } else { self.besides_probes(resource) }
+    }
+
+    /// All actions of a resource with a key, in creation order.
+    pub fn with_key(&self, resource: ResourceId, key: Key) -> impl Iterator<Item = ActionId> {
+        self.candidates(resource, key).iter().copied().filter(move |id| self[*id].key == key)
     }
 
     /// The **newest** action of a resource with this task; with a node, exactly on it
@@ -290,7 +363,11 @@ impl<'d> Actions<'d> {
         task: Task,
         node: Option<NodeId>,
     ) -> Option<ActionId> {
-        self.of(resource).iter().rev().copied().find(|id| {
+        let ids = match task {
+            Task::Monitor => self.of(resource),
+            _ => self.besides_probes(resource),
+        };
+        ids.iter().rev().copied().find(|id| {
             let a = &self[*id];
             a.task == task && (node.is_none() || a.node == node)
         })
@@ -298,10 +375,39 @@ impl<'d> Actions<'d> {
 
     /// The **oldest** action of a resource with this key; with a node, exactly on it.
     pub fn oldest(&self, resource: ResourceId, key: Key, node: Option<NodeId>) -> Option<ActionId> {
-        self.of(resource).iter().copied().find(|id| {
-            let a = &self[*id];
-            a.key == key && (node.is_none() || a.node == node)
+        self.with_key(resource, key).find(|id| node.is_none() || self[*id].node == node)
+    }
+
+    /// The oldest action of the key that is on the node, or on none yet.
+    pub fn oldest_adoptable(
+        &self,
+        resource: ResourceId,
+        key: Key,
+        node: Option<NodeId>,
+    ) -> Option<ActionId> {
+        let of = self.by_resource.get(resource.index())?;
+        if let Some(node) = node
+            && key.is_op(Task::Monitor)
+        {
+            let there = of.probe_on.get(node.index()).copied().flatten();
+            let nowhere = of.unplaced_probes.first().copied();
+            return there.into_iter().chain(nowhere).min();
+        }
+        self.with_key(resource, key).find(|id| {
+            let on = self[*id].node;
+            node.is_none() || on.is_none() || on == node
         })
+    }
+
+    /// Gives an action without node a node.
+    pub fn place(&mut self, id: ActionId, node: NodeId) {
+        let action = &mut self.list[id.index()];
+        action.node = Some(node);
+        if let Some(r) = action.resource.filter(|_| action.key.is_op(Task::Monitor)) {
+            let of = &mut self.by_resource[r.index()];
+            of.unplaced_probes.retain(|probe| *probe != id);
+            of.note_probe(id, node);
+        }
     }
 
     /// Relates `first` before `then` (spec 30 §15.1). False if nothing was added: no flags, the same

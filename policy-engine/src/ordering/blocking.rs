@@ -49,8 +49,8 @@ pub fn block_dependents(cluster: &mut Cluster<'_>, id: ActionId) {
 
 /// Blocks a resource's starts (or promotions), and its children's.
 fn block(cluster: &mut Cluster<'_>, dependent: ResourceId, task: Task, cause: ResourceId) {
-    for i in (0..cluster.actions.of(dependent).len()).rev() {
-        let id = cluster.actions.of(dependent)[i];
+    for i in (0..cluster.actions.besides_probes(dependent).len()).rev() {
+        let id = cluster.actions.besides_probes(dependent)[i];
         let a = &mut cluster.actions[id];
         if a.task != task || !a.flags.runnable {
             continue;

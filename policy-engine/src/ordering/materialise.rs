@@ -37,7 +37,7 @@ pub fn existing(cluster: &Cluster<'_>, end: End, out: &mut Vec<ActionId>) {
     match end {
         End::Action(id) => out.push(id),
         End::Key(r, key) => {
-            out.extend(cluster.actions.of(r).iter().filter(|a| cluster.actions[**a].key == key));
+            out.extend(cluster.actions.with_key(r, key));
         }
     }
 }

@@ -23,15 +23,11 @@ pub fn order_probes(cluster: &mut Cluster<'_>) {
     }
 }
 
-fn probes_of(cluster: &Cluster<'_>, r: ResourceId) -> Vec<ActionId> {
-    let ids = cluster.actions.of(r).iter().copied();
-    ids.filter(|a| cluster.actions[*a].key.is_op(Task::Monitor)).collect()
-}
-
 fn order_leaf(cluster: &mut Cluster<'_>, leaf: ResourceId) {
     // The walk depends on where it starts and on the resource only, so all its probes share it.
     let mut walks: Vec<(ActionId, Vec<ActionId>)> = Vec::new();
-    for probe in probes_of(cluster, leaf) {
+    for p in 0..cluster.actions.probes(leaf).len() {
+        let probe = cluster.actions.probes(leaf)[p];
         let after: Vec<_> = cluster.actions[probe].after.iter().rev().copied().collect();
         for relation in after {
             blocked_probe(cluster, leaf, probe, relation.other, relation.flags);
@@ -101,7 +97,7 @@ fn restarts_after(cluster: &Cluster<'_>, leaf: ResourceId, from: ActionId) -> Ve
                 _ => None,
             };
             if let Some(undone) = undone {
-                let ids = cluster.actions.of(r).iter().copied();
+                let ids = cluster.actions.besides_probes(r).iter().copied();
                 out.extend(ids.filter(|x| {
                     cluster.actions[*x].task == undone && !cluster.actions[*x].flags.pseudo
                 }));
@@ -177,7 +173,7 @@ fn probes_before_stop_followers(cluster: &mut Cluster<'_>, relation: Deferred) {
     } else {
         Order::ORDER | (relation.flags & (Order::IF_FIRST_UNMIGRATABLE | Order::SAME_NODE))
     };
-    let probes = probes_of(cluster, f);
+    let probes = cluster.actions.probes(f).to_vec();
     if probes.is_empty() {
         return;
     }

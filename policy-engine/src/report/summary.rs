@@ -219,7 +219,7 @@ impl Candidates {
         next: Option<NodeId>,
     ) -> Candidates {
         let find = |task: Task, node: Option<NodeId>| {
-            cluster.actions.of(r).iter().copied().find(|id| {
+            cluster.actions.besides_probes(r).iter().copied().find(|id| {
                 let a = &cluster.actions[*id];
                 a.key == Key::op(task) && (node.is_none() || a.node.is_none() || a.node == node)
             })
@@ -312,7 +312,7 @@ fn staying(
     next?;
     let moving = current.is_some() && current != next;
     let required = |a: Option<ActionId>| a.is_some_and(|a| c.actions[a].required());
-    let migrate_from = c.actions.of(t.resource).iter().copied().find(|id| {
+    let migrate_from = c.actions.besides_probes(t.resource).iter().copied().find(|id| {
         let a = &c.actions[*id];
         a.key == Key::op(Task::MigrateFrom) && (a.node.is_none() || a.node == next)
     });
@@ -356,7 +356,7 @@ fn changing(
     let start_blocked = found.start.is_some_and(|s| !c.actions[s].flags.runnable);
     if found.stop.is_some() && (t.next_role == Role::Stopped || start_blocked) {
         for node in &res.active_on {
-            let stop = c.actions.of(t.resource).iter().copied().find(|id| {
+            let stop = c.actions.besides_probes(t.resource).iter().copied().find(|id| {
                 let a = &c.actions[*id];
                 a.key == Key::op(Task::Stop) && (a.node.is_none() || a.node == Some(*node))
             });

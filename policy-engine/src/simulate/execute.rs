@@ -15,6 +15,8 @@ pub struct Executed {
     pub errors: Vec<String>,
     /// How the transition ended.
     pub end: Progress,
+    /// The transition.
+    pub transition: Transition,
 }
 
 /// Executes a transition; `op_fail` are operation specifications that shall fail if met.
@@ -34,7 +36,8 @@ pub fn execute(
             end => break end,
         }
     };
-    Executed { steps: driver.steps, errors: driver.errors, end }
+    let (steps, errors) = (driver.steps, driver.errors);
+    Executed { steps, errors, end, transition: executor.into_transition() }
 }
 
 struct SimulatedNodes<'a, 'd> {
@@ -74,7 +77,7 @@ impl SimulatedNodes<'_, '_> {
 
     fn fence(&mut self, action: &GraphAction) -> Outcome {
         let (node, id) = action.head.node.clone().unwrap_or_default();
-        let op = action.attributes.get("CRM_meta_stonith_action").map_or("", String::as_str);
+        let op = action.attributes.get("CRM_meta_stonith_action").unwrap_or("");
         self.steps.push(Step::Fencing { target: node.clone(), op: op.to_owned() });
         if !op.eq_ignore_ascii_case("on") {
             match self.working.node_state(&node, Some(&id)) {

@@ -72,12 +72,8 @@ pub struct Injected {
     pub skipped: Vec<String>,
 }
 
-/// Applies events to a working CIB; `cluster` is what was unpacked from it.
-pub fn apply(
-    working: &mut Working,
-    cluster: &Cluster<'_>,
-    events: &Injections,
-) -> Result<Injected, WorkingError> {
+/// Applies all events but operations to a working CIB.
+pub fn apply(working: &mut Working, events: &Injections) -> Result<Injected, WorkingError> {
     let mut out = Injected::default();
     let mut say = |text: String| out.entries.push(Entry::item(text));
     if let Some(quorum) = &events.quorum {
@@ -120,10 +116,17 @@ pub fn apply(
         say(format!("Activating ticket {ticket}"));
         working.set_ticket(ticket, "standby", "false");
     }
-    for spec in &events.operations {
-        inject_operation(working, cluster, spec, &mut out)?;
-    }
     Ok(out)
+}
+
+/// Applies injected operations; `cluster` is what was unpacked before any event.
+pub fn apply_operations(
+    working: &mut Working,
+    cluster: &Cluster<'_>,
+    events: &Injections,
+    out: &mut Injected,
+) -> Result<(), WorkingError> {
+    events.operations.iter().try_for_each(|spec| inject_operation(working, cluster, spec, out))
 }
 
 /// One injected result (spec 40 §4.6).

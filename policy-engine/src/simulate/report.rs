@@ -15,6 +15,7 @@ use crate::schedule::{schedule, unpack};
 use crate::transition::Transition;
 use crate::transition::executor::Progress;
 use cib_model::{DateTime, Document};
+use std::sync::Arc;
 
 /// What a simulator run shall do.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,8 @@ pub struct Request {
     pub show_utilization: bool,
     /// Essential output only.
     pub quiet: bool,
+    /// Draw the transition as DOT.
+    pub dot: bool,
     /// DOT shows optional actions too.
     pub all_actions: bool,
     /// DOT names carry action ids.
@@ -66,13 +69,13 @@ pub enum End {
 #[derive(Debug, Clone, Default)]
 pub struct Artifacts {
     /// The CIB after injections.
-    pub input: Option<Document>,
+    pub input: Option<Arc<Document>>,
     /// The transition.
     pub transition: Option<Transition>,
-    /// The transition as DOT.
+    /// The transition as DOT, if asked for.
     pub dot: Option<String>,
     /// The CIB at the end.
-    pub output: Option<Document>,
+    pub output: Option<Arc<Document>>,
 }
 
 /// Result of a run.
@@ -143,7 +146,8 @@ impl Output {
 }
 
 /// Runs the simulator on a document that is upgraded and has a `status`.
-pub fn run(document: Document, request: &Request) -> SimulationReport {
+pub fn run(document: impl Into<Arc<Document>>, request: &Request) -> SimulationReport {
+    let document = document.into();
     let style = if request.quiet && request.show_scores { Style::Plain } else { Style::Fancy };
     let mut out = Output { text: String::new(), quiet: request.quiet, style };
     let mut errors = Vec::new();
@@ -159,7 +163,7 @@ pub fn run(document: Document, request: &Request) -> SimulationReport {
 
 /// False if the transition could not be completed.
 fn stages(
-    document: Document,
+    document: Arc<Document>,
     request: &Request,
     out: &mut Output,
     errors: &mut Vec<String>,
@@ -169,29 +173,13 @@ fn stages(
     let actual = request.now.unwrap_or_else(|| DateTime::from_epoch(0, 0));
     let mut working = Working::new(document, actual.epoch());
     effective_date(request, working.document(), out);
-    let generated = crate::input::generate(working.document());
-    {
-        let document = working.document().clone();
-        let mut cluster = read(&document, &generated, request);
-        list_status(&mut cluster, request, out, "Current cluster status", true);
-        data.cluster_status = request.data.then(|| Snapshot::of(&cluster, true));
-        if request.injections.any() {
-            working.create_nodes = !request.injections.node_up.is_empty();
-            let injected = inject::apply(&mut working, &cluster, &request.injections)?;
-            if request.data {
-                data.modifications.extend(injected.entries.iter().map(Entry::text));
-            }
-            out.section("Performing Requested Modifications", injected.entries);
-            errors.extend(injected.skipped);
-            effective_date(request, working.document(), out);
-        }
-    }
-    artifacts.input = Some(working.document().clone());
+    look_and_inject(&mut working, request, out, errors, data)?;
+    artifacts.input = Some(working.snapshot());
     if !(request.run || request.simulate || request.show_scores || request.show_utilization) {
         artifacts.output = Some(working.into_document());
         return Ok(true);
     }
-    let document = working.document().clone();
+    let document = working.snapshot();
     let generated = crate::input::generate(&document);
     let mut cluster = read(&document, &generated, request);
     let transition = schedule(&mut cluster, 1);
@@ -203,35 +191,72 @@ fn stages(
         data.scores = cluster.score_lines.clone();
         data.transition = Some(transition.clone());
     }
-    artifacts.dot = Some(crate::graph::dot(&cluster, request.all_actions, request.dot_numbers));
-    let mut completed = true;
-    if request.simulate {
-        completed =
-            execute_stage(&mut working, &cluster, transition.clone(), request, out, errors, data);
+    if request.dot {
+        artifacts.dot = Some(crate::graph::dot(&cluster, request.all_actions, request.dot_numbers));
     }
+    let mut completed = true;
+    let transition = if request.simulate {
+        let executed = execute::execute(&mut working, &cluster, transition, &request.op_fail);
+        completed = executed.end == Progress::Complete;
+        tell_executed(&working, executed, request, out, errors, data)
+    } else {
+        transition
+    };
     artifacts.transition = Some(transition);
     artifacts.output = Some(working.into_document());
     Ok(completed)
 }
 
-fn execute_stage(
+/// The status as it is, and then with the events that are asked for.
+fn look_and_inject(
     working: &mut Working,
-    cluster: &Cluster<'_>,
-    transition: Transition,
     request: &Request,
     out: &mut Output,
     errors: &mut Vec<String>,
     data: &mut RunData,
-) -> bool {
-    let executed: Executed = execute::execute(working, cluster, transition, &request.op_fail);
+) -> Result<(), WorkingError> {
+    let injections = &request.injections;
+    let shown = !request.quiet || request.data;
+    let document = working.snapshot();
+    let generated = crate::input::generate(&document);
+    let looks = shown || !injections.operations.is_empty();
+    let mut cluster = looks.then(|| read(&document, &generated, request));
+    if let Some(cluster) = &mut cluster {
+        list_status(cluster, request, out, "Current cluster status", true);
+        data.cluster_status = request.data.then(|| Snapshot::of(cluster, true));
+    }
+    if injections.any() {
+        working.create_nodes = !injections.node_up.is_empty();
+        let mut injected = inject::apply(working, injections)?;
+        if let Some(cluster) = &cluster {
+            inject::apply_operations(working, cluster, injections, &mut injected)?;
+        }
+        if request.data {
+            data.modifications.extend(injected.entries.iter().map(Entry::text));
+        }
+        out.section("Performing Requested Modifications", injected.entries);
+        errors.extend(injected.skipped);
+        effective_date(request, working.document(), out);
+    }
+    Ok(())
+}
+
+/// What was executed, and the status afterwards; gives the transition back.
+fn tell_executed(
+    working: &Working,
+    executed: Executed,
+    request: &Request,
+    out: &mut Output,
+    errors: &mut Vec<String>,
+    data: &mut RunData,
+) -> Transition {
     let entries = executed.steps.iter().map(Step::entry).collect();
     out.section("Executing Cluster Transition", entries);
     if request.data {
         data.executed = executed.steps;
     }
     errors.extend(executed.errors);
-    let completed = executed.end == Progress::Complete;
-    if !completed {
+    if executed.end != Progress::Complete {
         errors.push("Transition failed: terminated".to_owned());
         errors.push("An invalid transition was produced".to_owned());
     }
@@ -243,7 +268,7 @@ fn execute_stage(
         list_status(&mut cluster, request, out, "Revised Cluster Status", false);
         data.revised_cluster_status = request.data.then(|| Snapshot::of(&cluster, false));
     }
-    completed
+    executed.transition
 }
 
 fn read<'d>(document: &'d Document, generated: &'d Document, request: &Request) -> Cluster<'d> {

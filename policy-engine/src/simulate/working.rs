@@ -1,11 +1,12 @@
 //! The working CIB of a simulation: status entries found fast, changed as a live cluster would
 //! (spec 40 §4.2, §4.3, §4.7, §4.8, §6.4).
 
-use crate::transition::FEATURE_SET;
+use crate::transition::{Attributes, FEATURE_SET};
 use cib_model::digest::ParameterSet;
 use cib_model::scalar::{parse_integer, sanitize_id};
 use cib_model::{Document, Element, ElementId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// UUID part of simulated transition keys.
 const SIMULATED_UUID: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -73,52 +74,64 @@ pub struct Recorded<'t> {
     /// Node name.
     pub node: &'t str,
     /// Parameters of the action; none for an injected result.
-    pub parameters: Option<&'t BTreeMap<String, String>>,
+    pub parameters: Option<&'t Attributes>,
 }
 
 /// A CIB that a simulation changes.
 #[derive(Debug, Clone)]
 pub struct Working {
-    document: Document,
+    /// Copied at the first change if somebody else still looks at it.
+    document: Arc<Document>,
     /// Node names may be added to the configuration.
     pub create_nodes: bool,
     now: i64,
-    states: HashMap<String, Vec<ElementId>>,
-    /// Histories by state and id; none where several entries share the id, which then name none.
-    histories: HashMap<(ElementId, String), Option<ElementId>>,
+    index: Option<Index>,
 }
 
-impl Working {
-    /// Takes a document; `now` (epoch seconds) goes into what is recorded.
-    pub fn new(document: Document, now: i64) -> Working {
-        let mut working = Working {
-            document,
-            create_nodes: false,
-            now,
-            states: HashMap::new(),
-            histories: HashMap::new(),
-        };
-        working.index();
-        working
-    }
+/// Where things are in the status section.
+#[derive(Debug, Clone, Default)]
+struct Index {
+    states: HashMap<String, Vec<ElementId>>,
+    histories: HashMap<ElementId, Histories>,
+}
 
-    fn index(&mut self) {
-        let Some(status) = self.document.root().child("status") else {
-            return;
-        };
-        for state in status.children_named("node_state") {
+/// Histories of a node by id; none where several entries share the id, which then name none.
+type Histories = HashMap<String, Option<ElementId>>;
+
+impl Index {
+    fn build(document: &Document) -> Index {
+        let mut index = Index::default();
+        let status = document.root().child("status");
+        for state in status.iter().flat_map(|status| status.children_named("node_state")) {
             if let Some(name) = state.attribute("uname") {
-                self.states.entry(name.to_owned()).or_default().push(state.id());
+                index.states.entry(name.to_owned()).or_default().push(state.id());
             }
+            let histories = index.histories.entry(state.id()).or_default();
             for resource in state.descendants().filter(|e| e.name() == "lrm_resource") {
                 if let Some(id) = resource.xml_id() {
-                    self.histories
-                        .entry((state.id(), id.to_owned()))
+                    histories
+                        .entry(id.to_owned())
                         .and_modify(|known| *known = None)
                         .or_insert(Some(resource.id()));
                 }
             }
         }
+        index
+    }
+}
+
+impl Working {
+    /// Takes a document; `now` (epoch seconds) goes into what is recorded.
+    pub fn new(document: Arc<Document>, now: i64) -> Working {
+        Working { document, create_nodes: false, now, index: None }
+    }
+
+    fn index(&mut self) -> &mut Index {
+        self.index.get_or_insert_with(|| Index::build(&self.document))
+    }
+
+    fn edit(&mut self) -> &mut Document {
+        Arc::make_mut(&mut self.document)
     }
 
     /// The document as it is now.
@@ -126,15 +139,20 @@ impl Working {
         &self.document
     }
 
+    /// The document as it is now, whatever changes later.
+    pub fn snapshot(&self) -> Arc<Document> {
+        Arc::clone(&self.document)
+    }
+
     /// Gives the document back.
-    pub fn into_document(self) -> Document {
+    pub fn into_document(self) -> Arc<Document> {
         self.document
     }
 
     /// Sets an attribute of the root.
     pub fn set_root_attribute(&mut self, name: &str, value: &str) {
         let root = self.document.root_id();
-        self.document.set_attribute(root, name, value);
+        self.edit().set_attribute(root, name, value);
     }
 
     /// A child of an element, made if missing; `id` for a new one.
@@ -142,9 +160,9 @@ impl Working {
         if let Some(found) = self.document.element(parent).child(name) {
             return found.id();
         }
-        let made = self.document.append_element(parent, name);
+        let made = self.edit().append_element(parent, name);
         if let Some(id) = id {
-            self.document.set_attribute(made, "id", id);
+            self.edit().set_attribute(made, "id", id);
         }
         made
     }
@@ -165,7 +183,7 @@ impl Working {
             .find(|e| e.name() == "nvpair" && e.attribute("name") == Some(name))
             .map(Element::id);
         if let Some(pair) = existing {
-            self.document.set_attribute(pair, "value", value);
+            self.edit().set_attribute(pair, "value", value);
             return;
         }
         const SET: &str = "cib-bootstrap-options";
@@ -176,14 +194,14 @@ impl Working {
             .find(|e| e.xml_id() == Some(SET))
             .map(Element::id);
         let set = set.unwrap_or_else(|| {
-            let made = self.document.append_element(section, "cluster_property_set");
-            self.document.set_attribute(made, "id", SET);
+            let made = self.edit().append_element(section, "cluster_property_set");
+            self.edit().set_attribute(made, "id", SET);
             made
         });
-        let pair = self.document.append_element(set, "nvpair");
-        self.document.set_attribute(pair, "id", &format!("{SET}-{name}"));
-        self.document.set_attribute(pair, "name", name);
-        self.document.set_attribute(pair, "value", value);
+        let pair = self.edit().append_element(set, "nvpair");
+        self.edit().set_attribute(pair, "id", &format!("{SET}-{name}"));
+        self.edit().set_attribute(pair, "name", name);
+        self.edit().set_attribute(pair, "value", value);
     }
 
     /// The id of a configured node, or of the remote node a connection makes.
@@ -210,11 +228,11 @@ impl Working {
     pub fn node_state(&mut self, name: &str, id: Option<&str>) -> Result<ElementId, WorkingError> {
         if self.create_nodes && self.configured_id(name).is_none() {
             let nodes = self.configuration("nodes");
-            let node = self.document.append_element(nodes, "node");
-            self.document.set_attribute(node, "id", name);
-            self.document.set_attribute(node, "uname", name);
+            let node = self.edit().append_element(nodes, "node");
+            self.edit().set_attribute(node, "id", name);
+            self.edit().set_attribute(node, "uname", name);
         }
-        match self.states.get(name).map(Vec::as_slice) {
+        match self.index().states.get(name).map(Vec::as_slice) {
             Some([state]) => return Ok(*state),
             Some([_, _, ..]) => return Err(WorkingError::SeveralStates(name.to_owned())),
             _ => {}
@@ -230,31 +248,31 @@ impl Working {
             .find(|s| s.xml_id() == Some(&id))
             .map(Element::id);
         let state = existing.unwrap_or_else(|| {
-            let made = self.document.append_element(status, "node_state");
-            self.document.set_attribute(made, "id", &id);
+            let made = self.edit().append_element(status, "node_state");
+            self.edit().set_attribute(made, "id", &id);
             made
         });
-        self.document.set_attribute(state, "uname", name);
-        self.states.insert(name.to_owned(), vec![state]);
+        self.edit().set_attribute(state, "uname", name);
+        self.index().states.insert(name.to_owned(), vec![state]);
         Ok(state)
     }
 
     /// Sets what membership knows of a node (spec 40 §4.3).
     pub fn set_membership(&mut self, state: ElementId, values: [&str; 4]) {
         for (name, value) in ["in_ccm", "crmd", "join", "expected"].into_iter().zip(values) {
-            self.document.set_attribute(state, name, value);
+            self.edit().set_attribute(state, name, value);
         }
-        self.document.set_attribute(state, "crm-debug-origin", "crm_simulate");
+        self.edit().set_attribute(state, "crm-debug-origin", "crm_simulate");
     }
 
     /// Forgets a node's history and transient attributes.
     pub fn forget_node(&mut self, state: ElementId) {
         for name in ["lrm", "transient_attributes"] {
             while let Some(child) = self.document.element(state).child(name).map(Element::id) {
-                self.document.remove(child);
+                self.edit().remove(child);
             }
         }
-        self.histories.retain(|(of, _), _| *of != state);
+        self.index().histories.remove(&state);
     }
 
     /// Sets attributes of a ticket's state (spec 40 §4.4).
@@ -269,11 +287,11 @@ impl Working {
             .find(|t| t.xml_id() == Some(id))
             .map(Element::id);
         let ticket = existing.unwrap_or_else(|| {
-            let made = self.document.append_element(tickets, "ticket_state");
-            self.document.set_attribute(made, "id", id);
+            let made = self.edit().append_element(tickets, "ticket_state");
+            self.edit().set_attribute(made, "id", id);
             made
         });
-        self.document.set_attribute(ticket, name, value);
+        self.edit().set_attribute(ticket, name, value);
     }
 
     /// Sets a transient attribute of a node; returns its value.
@@ -290,12 +308,12 @@ impl Working {
             .find(|p| p.xml_id() == Some(&pair_id))
             .map(Element::id);
         let pair = existing.unwrap_or_else(|| {
-            let made = self.document.append_element(block, "nvpair");
-            self.document.set_attribute(made, "id", &pair_id);
+            let made = self.edit().append_element(block, "nvpair");
+            self.edit().set_attribute(made, "id", &pair_id);
             made
         });
-        self.document.set_attribute(pair, "name", name);
-        self.document.set_attribute(pair, "value", value);
+        self.edit().set_attribute(pair, "name", name);
+        self.edit().set_attribute(pair, "value", value);
     }
 
     fn transient(&self, state: ElementId, name: &str) -> Option<&str> {
@@ -344,7 +362,8 @@ impl Working {
         agent: Option<Agent<'_>>,
     ) -> Result<ElementId, WorkingError> {
         for name in [display, preferred] {
-            if let Some(Some(found)) = self.histories.get(&(state, name.to_owned())) {
+            let known = self.index().histories.get(&state).and_then(|known| known.get(name));
+            if let Some(Some(found)) = known {
                 return Ok(*found);
             }
         }
@@ -364,14 +383,16 @@ impl Working {
         }
         let lrm = self.child(state, "lrm", Some(&node_id));
         let resources = self.child(lrm, "lrm_resources", None);
-        let made = self.document.append_element(resources, "lrm_resource");
-        self.document.set_attribute(made, "id", preferred);
-        self.document.set_attribute(made, "class", agent.class);
+        let document = self.edit();
+        let made = document.append_element(resources, "lrm_resource");
+        document.set_attribute(made, "id", preferred);
+        document.set_attribute(made, "class", agent.class);
         if let Some(provider) = agent.provider {
-            self.document.set_attribute(made, "provider", provider);
+            document.set_attribute(made, "provider", provider);
         }
-        self.document.set_attribute(made, "type", agent.agent);
-        self.histories.insert((state, preferred.to_owned()), Some(made));
+        document.set_attribute(made, "type", agent.agent);
+        let known = self.index().histories.entry(state).or_default();
+        known.insert(preferred.to_owned(), Some(made));
         Ok(made)
     }
 
@@ -391,9 +412,7 @@ impl Working {
         };
         let (mut rc, mut reason) = (result.rc, result.exit_reason);
         let key = format!("{}_{task}_{}", result.resource, result.interval_ms);
-        let meta = |name: &str| {
-            result.parameters.and_then(|p| p.get(&format!("CRM_meta_{name}"))).map(String::as_str)
-        };
+        let meta = |name: &str| result.parameters.and_then(|p| p.get(&format!("CRM_meta_{name}")));
         let failed = rc != result.target_rc;
         let mut ids = Vec::new();
         match task {
@@ -447,8 +466,7 @@ impl Working {
             }
         }
         if let Some(parameters) = result.parameters {
-            let set: ParameterSet<'_> =
-                parameters.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let set: ParameterSet<'_> = parameters.iter().collect();
             values.push(("op-digest", set.all()));
         }
         for id in ids {
@@ -463,13 +481,14 @@ impl Working {
             .children_named("lrm_rsc_op")
             .find(|op| op.xml_id() == Some(id))
             .map(Element::id);
+        let document = self.edit();
         let entry = existing.unwrap_or_else(|| {
-            let made = self.document.append_element(history, "lrm_rsc_op");
-            self.document.set_attribute(made, "id", id);
+            let made = document.append_element(history, "lrm_rsc_op");
+            document.set_attribute(made, "id", id);
             made
         });
         for (name, value) in values {
-            self.document.set_attribute(entry, name, value);
+            document.set_attribute(entry, name, value);
         }
     }
 }

@@ -133,6 +133,11 @@ impl TransitionExecutor {
         &self.transition
     }
 
+    /// Gives the transition back.
+    pub fn into_transition(self) -> Transition {
+        self.transition
+    }
+
     /// Bounds how many steps may be under way; 0 for no bound.
     pub fn set_batch_limit(&mut self, limit: usize) {
         self.batch_limit = limit;
@@ -311,19 +316,21 @@ impl TransitionExecutor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transition::{ActionRef, Synapse};
-    use std::collections::BTreeMap;
+    use crate::transition::{ActionRef, Attributes, Synapse};
+    use std::sync::Arc;
 
     fn step(id: u32, inputs: &[u32], priority: i32, kind: ActionKind) -> Synapse {
-        let head = |id| ActionRef {
-            kind,
-            mode_cib: false,
-            id,
-            operation: "start".into(),
-            operation_key: format!("r{id}_start_0"),
-            internal_operation_key: None,
-            node: Some(("n1".into(), "1".into())),
-            router_node: None,
+        let head = |id| {
+            Arc::new(ActionRef {
+                kind,
+                mode_cib: false,
+                id,
+                operation: "start".into(),
+                operation_key: format!("r{id}_start_0"),
+                internal_operation_key: None,
+                node: Some(("n1".into(), "1".into())),
+                router_node: None,
+            })
         };
         Synapse {
             id,
@@ -332,7 +339,7 @@ mod tests {
                 head: head(id),
                 shutdown_lock: None,
                 resource: None,
-                attributes: BTreeMap::new(),
+                attributes: Attributes::default(),
                 params: Vec::new(),
                 downed: Vec::new(),
                 maintenance: Vec::new(),

@@ -1,9 +1,12 @@
 //! The transition: what a controller executes (spec 31), independent of the run that made it.
 
+mod attributes;
 pub mod executor;
 mod write;
 
-use std::collections::BTreeMap;
+pub use attributes::Attributes;
+
+use std::sync::Arc;
 
 /// Feature set of the scheduler whose behaviour this crate reproduces.
 pub const FEATURE_SET: &str = "3.20.5";
@@ -26,8 +29,8 @@ pub struct Synapse {
     pub priority: i32,
     /// What is done.
     pub action: GraphAction,
-    /// What must be done before, in ascending order of id.
-    pub inputs: Vec<ActionRef>,
+    /// What must be done before, in ascending order of id; shared with the steps that do it.
+    pub inputs: Vec<Arc<ActionRef>>,
 }
 
 /// Kind of action, by who executes it.
@@ -92,13 +95,13 @@ pub struct ActionResource {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct GraphAction {
     /// Its head.
-    pub head: ActionRef,
+    pub head: Arc<ActionRef>,
     /// Lock time of a shutdown lock to this node (epoch seconds).
     pub shutdown_lock: Option<i64>,
     /// The resource, unless it is a pseudo-action or a node action.
-    pub resource: Option<ActionResource>,
+    pub resource: Option<Arc<ActionResource>>,
     /// Parameters and `CRM_meta_*`, sorted by name.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Attributes,
     /// Parameters whose name cannot be an attribute.
     pub params: Vec<(String, String)>,
     /// Ids of nodes that are down once it is done.

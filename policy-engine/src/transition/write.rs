@@ -107,7 +107,7 @@ fn write_action(out: &mut String, action: &GraphAction) {
         out.push_str("/>\n");
     }
     out.push_str("        <attributes");
-    for (name, value) in &action.attributes {
+    for (name, value) in action.attributes.iter() {
         attribute(out, name, value);
     }
     if action.params.is_empty() {
