@@ -35,3 +35,6 @@ pub mod wiring;
 pub mod supervisor;
 
 pub mod demo;
+
+#[cfg_attr(not(feature = "mutations"), doc(hidden))]
+pub mod mutation;

@@ -25,6 +25,7 @@ use cib_model::model::CibVersion;
 use cib_model::patch::{self, AttributeOrder, Patch};
 
 use crate::cib::apply::Versioning;
+use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Envelope,
     NodeId, Now, Outputs, Room, Scope, SharedDocument, SharedPatch, Subsystem, UpdateOrigin,
@@ -156,6 +157,9 @@ impl CibManager {
         out: &mut Outputs,
     ) {
         if let Some(number) = self.remember(from, token, out) {
+            if planted(Mutation::AcknowledgeEarly) {
+                self.conclude(number, Ok(None), out);
+            }
             out.all(Room::Cib, CibPeer::Apply { number, origin, updates, dry_run });
         }
     }
@@ -343,6 +347,10 @@ impl CibManager {
     ) -> Result<(), CibError> {
         if apply::digest_of(&document) != digest {
             return Err(CibError::PatchFailed("the digest of the CIB does not match".to_owned()));
+        }
+        let version = |document: &Document| CibVersion::of(document.root(), 0);
+        if planted(Mutation::JoinByVersion) && version(&document) < version(&self.document) {
+            return Ok(());
         }
         let Some(patch) = versioned(&self.document, &document) else { return Ok(()) };
         self.become_document(now, document.into_document(), patch, origin, out);

@@ -7,6 +7,7 @@ use quorum::election::{Input, Output};
 use super::{Controller, Lead, State, Timer};
 use crate::controller::join::Join;
 use crate::controller::peers::Expected;
+use crate::mutation::{Mutation, planted};
 use crate::subsystem::{CibOperation, ControllerPeer, ElectionBallot, NodeId, Now, Outputs};
 
 /// How often a node that waits for a DC announces itself again.
@@ -160,7 +161,7 @@ impl Controller {
     ) {
         self.peers.entry(from).hello = Some((dc, pending));
         if self.lead.is_some() && from != self.me {
-            if dc.is_some_and(|dc| dc != self.me) && dc == Some(from) {
+            if dc == Some(from) && !planted(Mutation::IgnoreOtherDc) {
                 log::warn!("controller: another DC: {}", self.peers.name(from));
                 return self.start_election(now, out);
             }

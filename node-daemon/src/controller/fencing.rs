@@ -5,6 +5,7 @@ use policy_engine::transition::executor::{CompletionAction, INFINITY};
 
 use super::peers::{Expected, Phase};
 use super::{Call, Controller, delete_all, modify_status};
+use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     AttributesRequest, Ending, FenceAnswer, FencerNotice, NodeId, Now, Outputs, Room, SharedDocument,
 };
@@ -17,7 +18,7 @@ impl Controller {
         if self.lead.is_none() {
             return;
         }
-        if result.ok {
+        if result.ok || planted(Mutation::TrustFailedFencing) {
             self.fence_failures.remove(&target);
             let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
             let unfencing = run

@@ -7,6 +7,7 @@ use policy_engine::transition::FEATURE_SET;
 
 use super::peers::{Expected, Phase};
 use super::{Call, Controller, State, Timer, delete_all, modify_status};
+use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     AttributesRequest, CibError, CibOperation, CibUpdate, ControllerPeer, JoinGeneration, NodeId, Now,
     Outputs, Room, Scope, SharedDocument,
@@ -96,6 +97,9 @@ impl Controller {
         out: &mut Outputs,
     ) {
         if matches!(self.state, State::Starting | State::Stopping | State::Terminate) {
+            return;
+        }
+        if self.lead.is_some() && from != self.me && planted(Mutation::IgnoreOtherDc) {
             return;
         }
         if self.lead.is_some() && from != self.me {

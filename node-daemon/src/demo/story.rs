@@ -187,6 +187,11 @@ impl Teller<'_> {
     fn explain(&self) {
         println!("\n  The cluster keeps running until Ctrl-C. Things to try:");
         println!("    tail -f {}/node1/log", self.cluster.directory.display());
+        println!(
+            "    export {}={}/node1/state    # for crm_mon and its kin: links to node-daemon",
+            crate::ipc::endpoint::DIRECTORY_VARIABLE,
+            self.cluster.directory.display()
+        );
         println!("    for i in {}; do nc -w1 127.0.0.$i {}; done", self.numbers(), self.cluster.port);
         println!("    pkill -9 -f 'name node2 '        # kill the daemon of a node");
         println!("  Configuration: {}/node1/state/cib/cib.xml", self.cluster.directory.display());

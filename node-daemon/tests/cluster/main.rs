@@ -10,6 +10,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use node_daemon::subsystem::Room;
 use world::{Event, Fault, World, id, name};
 
 /// Three primitives, a clone and a fence device that can fence everybody.
@@ -131,7 +132,7 @@ fn history(seed: u64) -> World {
     for _ in 0..faults {
         let node = id(world.random.u32(1..=3));
         let resource = ["a", "b", "c"][world.random.usize(0..3)].to_owned();
-        let fault = match world.random.u32(0..20) {
+        let fault = match world.random.u32(0..24) {
             0..=3 => Fault::Kill(node),
             4..=6 => Fault::Start(node),
             7..=8 => Fault::Cut(vec![node]),
@@ -142,6 +143,12 @@ fn history(seed: u64) -> World {
             }
             14..=15 => Fault::Fail(node, resource),
             16..=17 => Fault::Shutdown(node),
+            18..=20 => {
+                let rooms =
+                    [Room::Cib, Room::Attributes, Room::Fencer, Room::Scheduler, Room::Controller];
+                Fault::Crash(node, rooms[world.random.usize(0..rooms.len())])
+            }
+            21 => Fault::Fencing(world.random.bool()),
             _ => Fault::Standby(node, world.random.bool()),
         };
         world.schedule(at, Event::Fault(fault));
@@ -152,6 +159,7 @@ fn history(seed: u64) -> World {
     // Peace: everybody is back, nothing is lost any more.
     world.loss = 0.0;
     world.fault(Fault::Heal);
+    world.fault(Fault::Fencing(true));
     for node in world.everyone.clone() {
         world.fault(Fault::Start(node));
     }
@@ -210,4 +218,22 @@ fn random_histories_end_in_order() {
         }
     }
     assert!(failed.is_empty(), "{} of {seeds} seeds fail: {failed:?}", failed.len());
+}
+
+#[cfg(feature = "mutations")]
+#[test]
+fn every_planted_mistake_is_found() {
+    use node_daemon::mutation::{Mutation, plant};
+    let seeds = variable("CLUSTER_SEEDS").unwrap_or(1000);
+    let mut missed = Vec::new();
+    for mutation in Mutation::ALL {
+        plant(Some(mutation));
+        let found = (1..=seeds).find(|seed| std::panic::catch_unwind(|| check(&history(*seed))).is_err());
+        plant(None);
+        match found {
+            Some(seed) => println!("{mutation:?}: found by seed {seed}"),
+            None => missed.push(mutation),
+        }
+    }
+    assert!(missed.is_empty(), "not found in {seeds} seeds: {missed:?}");
 }

@@ -116,6 +116,10 @@ pub enum Fault {
     Fail(NodeId, String),
     Shutdown(NodeId),
     Standby(NodeId, bool),
+    /// One subsystem crashes and is started again, as a supervisor does.
+    Crash(NodeId, Room),
+    /// Fence agents fail, or work again.
+    Fencing(bool),
 }
 
 pub struct World {
@@ -272,6 +276,45 @@ impl World {
         self.ring_work(node);
     }
 
+    /// A subsystem crashes, and those that cannot go on without what they told it end with it.
+    fn crash(&mut self, node: NodeId, room: Room) {
+        let with: &[Room] = match room {
+            Room::Cib => &[Room::Cib, Room::Controller, Room::Attributes, Room::Fencer],
+            Room::Scheduler => &[Room::Scheduler, Room::Controller],
+            Room::Fencer => &[Room::Fencer, Room::Controller],
+            Room::Attributes => &[Room::Attributes],
+            _ => &[Room::Controller],
+        };
+        let (time, seed, own) = (self.time(), self.random.u64(..), name(node));
+        let disk = self.disks[&node].clone();
+        let Some(sim) = self.nodes.get_mut(&node) else { return };
+        for room in with {
+            sim.messaging.detach(*room, &mut sim.ring, time);
+            sim.inboxes.remove(room);
+            match room {
+                Room::Cib => {
+                    sim.cib = CibManager::new(node, &own, Box::new(VirtualStore(disk.clone())), "pacemaker-3.9");
+                }
+                Room::Attributes => sim.attributes = Attributes::new(node, &own),
+                Room::Fencer => {
+                    let fence = VirtualFence::new(self.reality.clone());
+                    sim.fencer = FencerRoom::new(node, &own, fence, seed).unwrap();
+                }
+                Room::Scheduler => sim.scheduler = Scheduler::new(0),
+                _ => sim.controller = Controller::new(node, &own, seed),
+            }
+            sim.messaging.attach(*room);
+        }
+        for room in with {
+            let now = self.moment(node);
+            let mut out = Outputs::default();
+            if let Some(subsystem) = self.nodes.get_mut(&node).and_then(|n| n.subsystem(*room)) {
+                subsystem.start(now, &mut out);
+            }
+            self.take(node, *room, out);
+        }
+    }
+
     /// Power off.
     pub fn kill(&mut self, node: NodeId) {
         if self.nodes.remove(&node).is_none() {
@@ -332,6 +375,8 @@ impl World {
             Fault::Fail(node, resource) => {
                 self.reality.lock().unwrap().failing.insert((node, resource));
             }
+            Fault::Crash(node, room) => self.crash(node, room),
+            Fault::Fencing(works) => self.reality.lock().unwrap().fencing_fails = !works,
             Fault::Shutdown(node) => self.deliver(node, Room::Controller, Body::Stop),
             Fault::Standby(node, on) => {
                 let value = if on { "on" } else { "off" };
