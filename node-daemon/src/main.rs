@@ -4,6 +4,7 @@
 //! classic tool (`crm_simulate`) it is that tool.
 
 mod simulate;
+mod tools;
 
 use clap::{Parser, Subcommand};
 use node_daemon::{demo, supervisor};
@@ -37,6 +38,9 @@ enum Command {
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|n| n.to_str());
+    if let Some(code) = name.and_then(|name| tools::run(name, &args)) {
+        return code;
+    }
     match name {
         Some("crm_simulate") => simulate::main_as_tool(args),
         _ => match Cli::parse_from(args).command {

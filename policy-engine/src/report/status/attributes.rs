@@ -24,10 +24,15 @@ pub fn section(cluster: &mut Cluster<'_>, display: &Display) -> Option<Entry> {
     (!lists.is_empty()).then(|| Entry::list("Node Attributes", lists))
 }
 
+/// Whether listings show an attribute of this name.
+pub fn is_shown(name: &str) -> bool {
+    !HIDDEN.iter().any(|h| name.starts_with(h))
+}
+
 fn of_node(cluster: &mut Cluster<'_>, node: NodeId) -> Vec<Entry> {
     let mut out = Vec::new();
     for (name, value) in cluster.node(node).attributes.clone() {
-        if HIDDEN.iter().any(|h| name.starts_with(h)) {
+        if !is_shown(&name) {
             continue;
         }
         let mut text = format!("{name:<32}\t: {value:<10}");

@@ -13,8 +13,10 @@ mod probe;
 mod resources;
 mod tickets;
 
+pub use attributes::is_shown as is_shown_attribute;
+pub use failures::shown as shown_failures;
 pub use nodes::health as node_health;
-pub use primitive::{agent_text, displayable_role, pending_word};
+pub use primitive::{agent_text, displayable_role, line as primitive_line, pending_word};
 pub use resources::{active_all, active_any, description, disabled};
 
 use super::text::Entry;

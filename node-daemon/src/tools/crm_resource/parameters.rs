@@ -1,0 +1,201 @@
+//! Parameters, meta-attributes and properties of resources.
+
+use cib_model::operation::Operation;
+use cib_model::{Document, Element};
+use clap::ArgMatches;
+
+use super::{Work, failed};
+use crate::tools::commands::{given, text};
+use crate::tools::exit;
+use crate::tools::output::Output;
+use crate::tools::source::{Call, Failure};
+
+fn kind(matches: &ArgMatches) -> &'static str {
+    if given(matches, "meta") {
+        "meta_attributes"
+    } else if given(matches, "utilization") {
+        "utilization"
+    } else {
+        "instance_attributes"
+    }
+}
+
+/// Settings of a name directly in a resource, as far as sets and ids are given.
+fn settings<'w>(work: &'w Work, matches: &ArgMatches, resource: &str, name: &str) -> Vec<Element<'w>> {
+    let (set, id) = (text(matches, "set-name"), text(matches, "nvpair"));
+    let element = work.element(resource);
+    let sets = element.into_iter().flat_map(|e| e.children_named(kind(matches)));
+    sets.filter(|block| set.is_none_or(|set| block.xml_id() == Some(set)))
+        .flat_map(|block| block.children_named("nvpair"))
+        .filter(|pair| pair.attribute("name") == Some(name))
+        .filter(|pair| id.is_none_or(|id| pair.xml_id() == Some(id)))
+        .collect()
+}
+
+/// `-g`
+pub fn get(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
+    let name = text(matches, "get-parameter").unwrap_or_default();
+    let found = settings(work, matches, resource, name);
+    // Meta-attributes of what a resource is in apply to it, too.
+    let inherited = || {
+        let outer = work.element(resource)?.ancestors().filter(|e| e.name() != "resources");
+        let ids: Vec<&str> = outer.filter_map(Element::xml_id).collect();
+        let inherits = given(matches, "meta");
+        ids.into_iter()
+            .filter(|_| inherits)
+            .find_map(|id| settings(work, matches, id, name).first()?.attribute("value"))
+    };
+    match found.first().and_then(|pair| pair.attribute("value")).or_else(inherited) {
+        Some(value) => {
+            out.line(value);
+            let mut element = Document::new("item");
+            let root = element.root_id();
+            element.set_attribute(root, "name", name);
+            element.set_attribute(root, "value", value);
+            out.element(element.root());
+        }
+        None => out.error(format!("Attribute '{name}' not found for '{resource}'")),
+    }
+    exit::OK
+}
+
+fn change(
+    work: &mut Work,
+    operation: Operation,
+    data: Document,
+    out: &mut Output,
+) -> Result<(), u8> {
+    let call = Call { section: Some("resources"), options: 0, data: Some(data) };
+    work.source.call(operation, &call).map(drop).map_err(|failure: Failure| {
+        failed(out, exit::text(failure.exit()), failure.exit())
+    })
+}
+
+fn pair(id: &str, name: &str, value: Option<&str>) -> Document {
+    let mut pair = Document::new("nvpair");
+    let root = pair.root_id();
+    pair.set_attribute(root, "id", id);
+    pair.set_attribute(root, "name", name);
+    if let Some(value) = value {
+        pair.set_attribute(root, "value", value);
+    }
+    pair
+}
+
+/// `-p … -v …`
+pub fn set(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
+    let name = text(matches, "set-parameter").unwrap_or_default().to_owned();
+    let Some(value) = text(matches, "parameter-value") else {
+        out.error("crm_resource: You need to supply a value with the -v option");
+        return exit::USAGE;
+    };
+    if given(matches, "element") {
+        return set_attribute(work, resource, &name, value, out);
+    }
+    let found: Vec<String> = settings(work, matches, resource, &name)
+        .into_iter()
+        .filter_map(|pair| pair.xml_id().map(str::to_owned))
+        .collect();
+    let (data, id, set) = match &found[..] {
+        [id] => (pair(id, &name, Some(value)), id.clone(), None),
+        [] => {
+            let (document, id, set) = skeleton(work, matches, resource, &name, value);
+            (document, id, Some(set))
+        }
+        many => {
+            out.line(format!("Multiple attributes match name={name}"));
+            for id in many {
+                out.line(format!("  Value: {value} \t(id={id})"));
+            }
+            return exit::MULTIPLE;
+        }
+    };
+    if let Err(code) = change(work, Operation::Modify, data, out) {
+        return code;
+    }
+    let set = set.map(|set| format!(" set={set}")).unwrap_or_default();
+    out.line(format!("Set '{resource}' option: id={id}{set} name={name} value={value}"));
+    exit::OK
+}
+
+/// A setting in a set of its own, or in the first there is.
+fn skeleton(
+    work: &Work,
+    matches: &ArgMatches,
+    resource: &str,
+    name: &str,
+    value: &str,
+) -> (Document, String, String) {
+    let kind = kind(matches);
+    let element = work.element(resource);
+    let known = element.and_then(|e| e.children_named(kind).next()?.xml_id());
+    let set = text(matches, "set-name").or(known).map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
+    let id = text(matches, "nvpair").map_or_else(|| format!("{set}-{name}"), str::to_owned);
+    let mut document = Document::new(element.map_or("primitive", Element::name));
+    let root = document.root_id();
+    document.set_attribute(root, "id", resource);
+    let block = document.append_element(root, kind);
+    document.set_attribute(block, "id", &set);
+    let setting = pair(&id, name, Some(value));
+    document.copy_subtree(block, setting.root());
+    (document, id, set)
+}
+
+fn set_attribute(work: &mut Work, resource: &str, name: &str, value: &str, out: &mut Output) -> u8 {
+    let kind = work.element(resource).map_or("primitive", Element::name).to_owned();
+    let mut data = Document::new(&kind);
+    let root = data.root_id();
+    data.set_attribute(root, "id", resource);
+    data.set_attribute(root, name, value);
+    match change(work, Operation::Modify, data, out) {
+        Ok(()) => {
+            out.line(format!("Set attribute: name={name} value={value}"));
+            exit::OK
+        }
+        Err(code) => code,
+    }
+}
+
+/// `-d`
+pub fn delete(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
+    let name = text(matches, "delete-parameter").unwrap_or_default().to_owned();
+    let found: Vec<String> = settings(work, matches, resource, &name)
+        .into_iter()
+        .filter_map(|pair| pair.xml_id().map(str::to_owned))
+        .collect();
+    let id = match &found[..] {
+        [] => return exit::OK,
+        [id] => id,
+        _ => return failed(out, exit::text(exit::MULTIPLE), exit::MULTIPLE),
+    };
+    if let Err(code) = change(work, Operation::Delete, pair(id, &name, None), out) {
+        return code;
+    }
+    out.line(format!("Deleted '{resource}' option: id={id} name={name}"));
+    exit::OK
+}
+
+/// `-G`
+pub fn get_property(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
+    let name = text(matches, "get-property").unwrap_or_default();
+    match work.element(resource).and_then(|element| element.attribute(name)) {
+        Some(value) => {
+            out.line(value);
+            exit::OK
+        }
+        None => {
+            out.error(format!("Property '{name}' not found for '{resource}'"));
+            exit::NO_SUCH
+        }
+    }
+}
+
+/// `-S … -v …`
+pub fn set_property(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
+    let name = text(matches, "set-property").unwrap_or_default().to_owned();
+    let Some(value) = text(matches, "parameter-value") else {
+        out.error("crm_resource: You need to supply a value with the -v option");
+        return exit::USAGE;
+    };
+    set_attribute(work, resource, &name, value, out)
+}

@@ -1,0 +1,170 @@
+//! Clients of a node, good and bad, on real sockets.
+
+mod node;
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use cib_model::Document;
+use node::Node;
+use node_daemon::ipc::Endpoint;
+use node_daemon::ipc::client::{Client, ClientError};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Cib {
+    client: Client,
+    call: u32,
+}
+
+impl Cib {
+    fn open(node: &Node, endpoint: Endpoint) -> Cib {
+        let mut client = Client::connect(&node.place(), endpoint).unwrap();
+        let register = r#"<cib_command t="cib" cib_op="register" cib_clientname="test"/>"#;
+        let reply = Document::parse(&client.ask(register, PATIENCE).unwrap()).unwrap();
+        assert_eq!(reply.root().attribute("cib_op"), Some("register"));
+        assert!(reply.root().attribute("cib_clientid").is_some());
+        Cib { client, call: 1 }
+    }
+
+    /// Makes a synchronous call; gives its code and what came back.
+    fn call(&mut self, operation: &str, section: &str, data: &str) -> (String, Document) {
+        self.call += 1;
+        let call = self.call;
+        let data = if data.is_empty() { String::new() } else { format!("<cib_calldata>{data}</cib_calldata>") };
+        let text = format!(
+            r#"<cib_command t="cib" cib_op="{operation}" cib_section="{section}" cib_callid="{call}" cib_callopt="4096">{data}</cib_command>"#
+        );
+        let reply = Document::parse(&self.client.ask(&text, PATIENCE).unwrap()).unwrap();
+        assert_eq!(reply.root().attribute("cib_callid"), Some(call.to_string().as_str()));
+        (reply.root().attribute("cib_rc").unwrap().to_owned(), reply)
+    }
+}
+
+#[test]
+fn what_is_written_is_read_and_told_to_those_who_listen() {
+    let node = Node::start("write");
+    let mut listener = Cib::open(&node, Endpoint::CibRead);
+    let notify = r#"<cib-callback cib_op="cib_notify" cib_notify_type="cib_diff_notify" cib_notify_activate="1"/>"#;
+    let ack = Document::parse(&listener.client.ask(notify, PATIENCE).unwrap()).unwrap();
+    assert_eq!((ack.root().name(), ack.root().attribute("status")), ("ack", Some("0")));
+
+    let mut writer = Cib::open(&node, Endpoint::CibWrite);
+    let (code, _) = writer.call("cib_create", "nodes", r#"<node id="1" uname="node1"/>"#);
+    assert_eq!(code, "0");
+    let (code, reply) = writer.call("cib_query", "nodes", "");
+    assert_eq!(code, "0");
+    let node_element = reply.root().descendants().find(|e| e.name() == "node").unwrap();
+    assert_eq!(node_element.attribute("uname"), Some("node1"));
+    assert_eq!(writer.call("cib_create", "nodes", r#"<node id="1" uname="node1"/>"#).0, "-17");
+    assert_eq!(writer.call("cib_query", "bogus", "").0, "-6");
+    assert_eq!(writer.call("cib_nonsense", "nodes", "").0, "-22");
+
+    let event = Document::parse(&listener.client.event(PATIENCE).unwrap()).unwrap();
+    assert_eq!(event.root().attribute("subt"), Some("cib_diff_notify"));
+    assert!(event.root().descendants().any(|e| e.name() == "diff"));
+    assert_eq!(listener.call("cib_create", "nodes", r#"<node id="2" uname="node2"/>"#).0, "-13");
+}
+
+#[test]
+fn long_messages_travel_in_parts_both_ways() {
+    let node = Node::start("long");
+    let mut cib = Cib::open(&node, Endpoint::CibWrite);
+    let long = "x".repeat(700_000);
+    let (code, _) = cib.call("cib_create", "nodes", &format!(r#"<node id="1" uname="n" description="{long}"/>"#));
+    assert_eq!(code, "0");
+    let (_, reply) = cib.call("cib_query", "nodes", "");
+    let description = reply.root().descendants().find_map(|e| e.attribute("description")).unwrap();
+    assert_eq!(description, long);
+}
+
+#[test]
+fn the_supervisor_answers_a_ping() {
+    let node = Node::start("ping");
+    let mut client = Client::connect(&node.place(), Endpoint::Supervisor).unwrap();
+    let ping = r#"<x t="crmd" subt="request" reference="r1" crm_task="ping" crm_sys_to="pacemakerd" crm_sys_from="1_test"/>"#;
+    let ack = Document::parse(&client.ask(ping, PATIENCE).unwrap()).unwrap();
+    assert_eq!(ack.root().attribute("status"), Some("112"));
+    let answer = Document::parse(&client.event(PATIENCE).unwrap()).unwrap();
+    assert_eq!(answer.root().attribute("reference"), Some("r1"));
+    let ping = answer.root().descendants().find(|e| e.name() == "ping_response").unwrap();
+    assert_eq!(ping.attribute("pacemakerd_state"), Some("running"));
+}
+
+#[test]
+fn bad_handshakes_are_ended_and_idle_clients_hold_up_nobody() {
+    let node = Node::start("bad");
+    let socket = node.directory().join("cib_rw");
+    let mut wrong = UnixStream::connect(&socket).unwrap();
+    wrong.write_all(&[7; 24]).unwrap();
+    assert_eq!(wrong.read(&mut [0; 1]).unwrap(), 0, "a wrong handshake ends the connection");
+    let mut half = UnixStream::connect(&socket).unwrap();
+    half.write_all(&[0xff; 5]).unwrap();
+    let idle: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let clients: Vec<Client> =
+        (0..50).map(|_| Client::connect(&node.place(), Endpoint::CibWrite).unwrap()).collect();
+    let mut cib = Cib::open(&node, Endpoint::CibWrite);
+    assert_eq!(cib.call("cib_query", "nodes", "").0, "0");
+    drop((idle, half, clients));
+    assert_eq!(cib.call("cib_query", "nodes", "").0, "0");
+}
+
+#[test]
+fn what_is_no_xml_is_answered_so_and_what_is_no_frame_ends_the_connection() {
+    let node = Node::start("frames");
+    let mut client = Client::connect(&node.place(), Endpoint::CibWrite).unwrap();
+    let ack = Document::parse(&client.ask("<unclosed", PATIENCE).unwrap()).unwrap();
+    assert_eq!(ack.root().attribute("status"), Some("76"));
+    let huge = format!("<x y=\"{}\"/>", "z".repeat(40 << 20));
+    let refused = client.ask(&huge, PATIENCE);
+    assert!(matches!(refused, Err(ClientError::Closed | ClientError::Io(_))), "{refused:?}");
+    assert_eq!(Cib::open(&node, Endpoint::CibWrite).call("cib_query", "nodes", "").0, "0");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_dropped_and_others_are_served() {
+    let node = Node::start("silent");
+    let mut silent = Cib::open(&node, Endpoint::CibRead);
+    let notify = r#"<x cib_op="cib_notify" cib_notify_type="cib_diff_notify" cib_notify_activate="1"/>"#;
+    silent.client.ask(notify, PATIENCE).unwrap();
+    let mut writer = Cib::open(&node, Endpoint::CibWrite);
+    for index in 0..700 {
+        let (code, _) = writer.call("cib_modify", "", &format!(r#"<cib admin_epoch="{index}"/>"#));
+        assert_eq!(code, "0", "update {index}");
+    }
+    let mut received = 0;
+    let end = loop {
+        match silent.client.event(PATIENCE) {
+            Ok(_) => received += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, ClientError::Closed | ClientError::Io(_)), "{end}");
+    assert!(received < 700, "{received} events were kept for it");
+}
+
+#[test]
+fn connections_leave_nothing_behind() {
+    let node = Node::start("clean");
+    let own = format!("qb-{}-", std::process::id());
+    let present = || -> BTreeSet<String> {
+        let entries = std::fs::read_dir("/dev/shm").unwrap().filter_map(Result::ok);
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(&own)).collect()
+    };
+    let before = present();
+    let mut cib = Cib::open(&node, Endpoint::CibWrite);
+    let made: BTreeSet<String> = present().difference(&before).cloned().collect();
+    assert!(!made.is_empty());
+    assert_eq!(cib.call("cib_query", "nodes", "").0, "0");
+    drop(cib);
+    drop(node);
+    // Some of them may be those of tests beside this one, which end, too.
+    let end = Instant::now() + 6 * PATIENCE;
+    while present().intersection(&made).next().is_some() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(present().intersection(&made).next(), None);
+}

@@ -1,0 +1,120 @@
+//! A node with a CIB and clients, in a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use cib_model::Document;
+use mio::{Events, Poll};
+use node_daemon::cib::{CibManager, Loaded, Store};
+use node_daemon::ipc::{Place, Server};
+use node_daemon::subsystem::{
+    Address, Envelope, GroupView, NodeId, Now, Outputs, Room, Subsystem, Target,
+};
+
+struct Memory;
+
+impl Store for Memory {
+    fn load(&mut self) -> Loaded {
+        Loaded::Nothing
+    }
+
+    fn save(&mut self, _: &Document, _: Duration) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The node; it ends when dropped.
+pub struct Node {
+    directory: PathBuf,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    pub fn start(test: &str) -> Node {
+        let directory = std::env::temp_dir().join(format!("ipc-{}-{test}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let server = Server::new("node1", &Place::Directory(directory.clone()), 0).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let until = stop.clone();
+        let thread = std::thread::spawn(move || run(server, &until));
+        Node { directory, stop, thread: Some(thread) }
+    }
+
+    pub fn place(&self) -> Place {
+        Place::Directory(self.directory.clone())
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the node has failed");
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn run(mut server: Server, stop: &AtomicBool) {
+    let me = NodeId::new(1).unwrap();
+    let begun = Instant::now();
+    let now = || Now {
+        elapsed: begun.elapsed(),
+        wall: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap(),
+        cpu: Duration::ZERO,
+    };
+    let mut cib = CibManager::new(me, "node1", Box::new(Memory), "pacemaker-3.9");
+    let mut poll = Poll::new().unwrap();
+    server.register(poll.registry()).unwrap();
+    let (mut from_server, mut from_cib) = (Outputs::default(), Outputs::default());
+    let view = GroupView { room: Room::Cib, members: vec![me], joined: vec![me], left: vec![] };
+    let from = Address { node: me, room: Room::Messaging };
+    cib.handle(now(), Envelope { from, to: Target::Here(Room::Cib), body: view.into() }, &mut from_cib);
+    server.start(now(), &mut from_server);
+    let mut events = Events::with_capacity(64);
+    while !stop.load(Ordering::Relaxed) {
+        let longest = Duration::from_millis(20);
+        let wait = server.poll_timeout().map_or(longest, |at| at.saturating_sub(now().elapsed).min(longest));
+        poll.poll(&mut events, Some(wait)).unwrap();
+        for event in &events {
+            server.note(event);
+        }
+        server.handle_timeout(now(), &mut from_server);
+        deliver(me, now(), &mut server, &mut cib, &mut from_server, &mut from_cib);
+    }
+}
+
+/// Delivers what the two say to each other, until nothing is left.
+fn deliver(
+    me: NodeId,
+    now: Now,
+    server: &mut Server,
+    cib: &mut CibManager,
+    from_server: &mut Outputs,
+    from_cib: &mut Outputs,
+) {
+    loop {
+        let next = [(Room::Clients, from_server.envelopes.pop_front()), (Room::Cib, from_cib.envelopes.pop_front())];
+        if next.iter().all(|(_, envelope)| envelope.is_none()) {
+            return;
+        }
+        for (room, envelope) in next {
+            let Some((to, body)) = envelope else { continue };
+            let envelope = Envelope { from: Address { node: me, room }, to, body };
+            match to.room() {
+                Room::Cib => cib.handle(now, envelope, from_cib),
+                Room::Clients => server.handle(now, envelope, from_server),
+                _ => {}
+            }
+        }
+    }
+}
