@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use cib_model::Document;
 use node_daemon::subsystem::{
-    Address, AttributesAnswer, AttributesRequest, Body, CibAnswer, CibOperation, CibRequest, CibUpdate, Envelope,
-    NodeId, Room, Scope, SharedDocument, Target,
+    Address, AttributesAnswer, AttributesRequest, Body, CibAnswer, CibOperation, CibRequest,
+    CibUpdate, Envelope, NodeId, Room, Scope, SharedDocument, Target,
 };
 use node_daemon::wiring::hub::Connection;
 
@@ -65,7 +65,11 @@ fn measure(
                     result?;
                     break;
                 }
-                Body::AttributesAnswer(AttributesAnswer::Accepted { token: answered }) if answered == token => break,
+                Body::AttributesAnswer(AttributesAnswer::Accepted { token: answered })
+                    if answered == token =>
+                {
+                    break;
+                }
                 Body::AttributesAnswer(other) => return Err(format!("{other:?}").into()),
                 _ => {}
             }
@@ -84,7 +88,11 @@ fn main() -> Result<(), Failure> {
     let mut connection = Connection::open(&state, Room::Supervisor)?;
     let from = Address { node, room: Room::Supervisor };
     for (what, room, request) in [
-        ("changes of the configuration, on disk at every node", Room::Cib, cib_request as fn(u64) -> _),
+        (
+            "changes of the configuration, on disk at every node",
+            Room::Cib,
+            cib_request as fn(u64) -> _,
+        ),
         ("changes of the status", Room::Cib, status_request),
         ("changes of a private attribute", Room::Attributes, attribute_request),
     ] {

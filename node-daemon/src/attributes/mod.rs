@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cib_model::attribute_table::{
-    Answer, AttributeManager, CibWrite, ElectionState, Input, Message, Output, Settings, Token, WriteFailure,
+    Answer, AttributeManager, CibWrite, ElectionState, Input, Message, Output, Settings, Token,
+    WriteFailure,
 };
 use quorum::election::{self, Candidate, Election};
 
 use crate::subsystem::{
     Address, AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest, Body, CibError,
-    CibOperation, CibRequest, CibUpdate, ElectionBallot, Ending, Envelope, GroupView, NodeId, Now, Outputs,
-    Room, Scope, SharedDocument, Subsystem,
+    CibOperation, CibRequest, CibUpdate, ElectionBallot, Ending, Envelope, GroupView, NodeId, Now,
+    Outputs, Room, Scope, SharedDocument, Subsystem,
 };
 
 /// Most clients that may wait for an answer.
@@ -100,7 +101,8 @@ impl Attributes {
             }
         }
         for node in &view.members {
-            let _ = self.election.handle(now.elapsed, now.cpu, election::Input::Joined((*node).into()));
+            let _ =
+                self.election.handle(now.elapsed, now.cpu, election::Input::Joined((*node).into()));
         }
         if !self.begun {
             self.begun = true;
@@ -142,19 +144,30 @@ impl Attributes {
         }
     }
 
-    fn elected(&mut self, now: Now, from: Option<NodeId>, output: election::Output, out: &mut Outputs) {
+    fn elected(
+        &mut self,
+        now: Now,
+        from: Option<NodeId>,
+        output: election::Output,
+        out: &mut Outputs,
+    ) {
         let state = match output {
             election::Output::Broadcast(ballot) => {
-                return out.all(Room::Attributes, AttributesPeer::Ballot(ElectionBallot::new(&ballot)));
+                return out
+                    .all(Room::Attributes, AttributesPeer::Ballot(ElectionBallot::new(&ballot)));
             }
             election::Output::Send { to, ballot } => {
                 let ballot = AttributesPeer::Ballot(ElectionBallot::new(&ballot));
                 return out.node(to.into(), Room::Attributes, ballot);
             }
-            election::Output::Storm => return log::warn!("attributes: an unusual number of elections"),
+            election::Output::Storm => {
+                return log::warn!("attributes: an unusual number of elections");
+            }
             election::Output::Restart => {
-                self.manager
-                    .handle(now.elapsed, Input::Election { state: ElectionState::Start, from: None });
+                self.manager.handle(
+                    now.elapsed,
+                    Input::Election { state: ElectionState::Start, from: None },
+                );
                 let _ = self.election.handle(now.elapsed, now.cpu, election::Input::Start);
                 ElectionState::InProgress
             }
@@ -270,7 +283,9 @@ impl Subsystem for Attributes {
         let sender = envelope.from.node;
         match envelope.body {
             Body::AttributesRequest(request) => self.request(now, envelope.from, request, out),
-            Body::AttributesPeer(AttributesPeer::Ballot(ballot)) => self.ballot(now, sender, &ballot),
+            Body::AttributesPeer(AttributesPeer::Ballot(ballot)) => {
+                self.ballot(now, sender, &ballot)
+            }
             Body::AttributesPeer(AttributesPeer::Message(message)) => {
                 let from = self.name_of(sender);
                 match Message::read(message.root()) {

@@ -168,9 +168,10 @@ fn create(document: &mut Document, scope: &Scope, content: &Document) -> Result<
     let objects: Vec<Element<'_>> =
         if data.name() == name { data.children().collect() } else { vec![data] };
     for object in objects {
-        let twin = document.element(target).children_named(object.name()).any(|other| {
-            object.xml_id().is_none() || other.xml_id() == object.xml_id()
-        });
+        let twin = document
+            .element(target)
+            .children_named(object.name())
+            .any(|other| object.xml_id().is_none() || other.xml_id() == object.xml_id());
         if twin {
             let id = object.xml_id().unwrap_or(object.name());
             return Err(CibError::Exists(id.to_owned()));
@@ -187,7 +188,12 @@ struct Merge {
 }
 
 impl Merge {
-    fn modify(&self, document: &mut Document, scope: &Scope, content: &Document) -> Result<(), CibError> {
+    fn modify(
+        &self,
+        document: &mut Document,
+        scope: &Scope,
+        content: &Document,
+    ) -> Result<(), CibError> {
         let data = narrowed(scope, content);
         match scope {
             Scope::XPath { expression, multiple } => {
@@ -265,9 +271,8 @@ impl Merge {
 
 /// The first element at or below `top` of the same name and id.
 fn counterpart(top: Element<'_>, data: Element<'_>) -> Option<ElementId> {
-    let same = |element: &Element<'_>| {
-        element.name() == data.name() && element.xml_id() == data.xml_id()
-    };
+    let same =
+        |element: &Element<'_>| element.name() == data.name() && element.xml_id() == data.xml_id();
     top.descendants().find(same).map(Element::id)
 }
 
@@ -338,7 +343,8 @@ fn replace(
             && element.name() == data.name()
             && (data.xml_id().is_none() || element.xml_id() == data.xml_id())
     };
-    let found = top.descendants().find(matching).map(|e| (e.id(), e.as_node().position(), e.parent()));
+    let found =
+        top.descendants().find(matching).map(|e| (e.id(), e.as_node().position(), e.parent()));
     let Some((id, position, Some(parent))) = found else {
         return Err(CibError::NotFound(data.name().to_owned()));
     };
@@ -365,7 +371,11 @@ fn replace_all(
     Ok(if keep_version { Versioning::Given } else { Versioning::Raised })
 }
 
-fn delete(document: &mut Document, scope: &Scope, content: Option<&Document>) -> Result<(), CibError> {
+fn delete(
+    document: &mut Document,
+    scope: &Scope,
+    content: Option<&Document>,
+) -> Result<(), CibError> {
     if let Scope::XPath { expression, multiple } = scope {
         let mut matches = select(document, expression)?;
         if !multiple {

@@ -27,8 +27,9 @@ use cib_model::patch::{self, AttributeOrder, Patch};
 use crate::cib::apply::Versioning;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
-    Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Envelope,
-    NodeId, Now, Outputs, Room, Scope, SharedDocument, SharedPatch, Subsystem, UpdateOrigin,
+    Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate,
+    Envelope, NodeId, Now, Outputs, Room, Scope, SharedDocument, SharedPatch, Subsystem,
+    UpdateOrigin,
 };
 
 /// Quiet time after the last change before the primary compares digests (spec 51 §6).
@@ -224,7 +225,9 @@ impl CibManager {
         let current = self.primary && self.pinged.as_ref().is_some_and(|(last, _)| *last == number);
         let Some((_, mine)) = self.pinged.clone().filter(|_| current) else { return };
         if mine != digest {
-            log::error!("cib: node {sender} has another CIB (digest {digest}, here {mine}); sending ours");
+            log::error!(
+                "cib: node {sender} has another CIB (digest {digest}, here {mine}); sending ours"
+            );
             self.send_whole(now, 0, self.me, Some(sender), out);
         }
     }
@@ -247,10 +250,18 @@ impl CibManager {
         let document: SharedDocument = self.document.clone().into();
         let digest = apply::digest_of(&document);
         let ring = self.ring;
-        out.all(Room::Cib, CibPeer::Whole { document, digest, number, asked_by, only, ring, origin });
+        out.all(
+            Room::Cib,
+            CibPeer::Whole { document, digest, number, asked_by, only, ring, origin },
+        );
     }
 
-    fn conclude(&mut self, number: u64, result: Result<Option<SharedDocument>, CibError>, out: &mut Outputs) {
+    fn conclude(
+        &mut self,
+        number: u64,
+        result: Result<Option<SharedDocument>, CibError>,
+        out: &mut Outputs,
+    ) {
         self.awaited.remove(&number);
         if let Some((client, token)) = self.under_way.remove(&number) {
             answer(out, client, token, result);
@@ -273,7 +284,8 @@ impl CibManager {
                 versioning = Versioning::Given;
             }
         }
-        let (have, made) = (CibVersion::of(self.document.root(), 0), CibVersion::of(changed.root(), 0));
+        let (have, made) =
+            (CibVersion::of(self.document.root(), 0), CibVersion::of(changed.root(), 0));
         if made < have {
             return Err(CibError::OldData { have: have.to_string(), offered: made.to_string() });
         }
@@ -315,11 +327,12 @@ impl CibManager {
         if self.primary {
             self.ping_at = Some(now.elapsed + QUIET);
         }
-        if configuration && self.disk_writes {
-            if let Err(error) = self.store.save(&self.document, now.wall) {
-                log::error!("cib: {error}; no more writes to disk");
-                self.disk_writes = false;
-            }
+        if configuration
+            && self.disk_writes
+            && let Err(error) = self.store.save(&self.document, now.wall)
+        {
+            log::error!("cib: {error}; no more writes to disk");
+            self.disk_writes = false;
         }
         let changed = CibChanged { origin, patch: SharedPatch::new(patch) };
         for room in &self.subscribers {
@@ -438,7 +451,8 @@ fn written(at: cib_model::DateTime) -> String {
 
 /// Refuses a configuration that does not conform to the schema it claims.
 fn check(document: &Document) -> Result<(), CibError> {
-    let schema = cib_model::schema::claimed(document).map_err(|e| CibError::Schema(e.to_string()))?;
+    let schema =
+        cib_model::schema::claimed(document).map_err(|e| CibError::Schema(e.to_string()))?;
     match cib_model::validate::validate(document, schema).first() {
         None => Ok(()),
         Some(finding) => Err(CibError::Schema(finding.to_string())),

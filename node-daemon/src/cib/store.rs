@@ -95,7 +95,10 @@ impl CibFiles {
             }
             Ok(_) => Err(LoadError::Modified { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                log::warn!("cib: {}: there is no digest; the file is taken as it is", path.display());
+                log::warn!(
+                    "cib: {}: there is no digest; the file is taken as it is",
+                    path.display()
+                );
                 Ok(Some(document))
             }
             Err(source) => Err(LoadError::Io { path: signature, source }),
@@ -184,7 +187,8 @@ impl CibFiles {
     /// Completes a replacement that was cut off between its two renames.
     fn complete(&self) -> Option<Document> {
         let text = fs::read_to_string(self.directory.join("cib.new.sig")).ok()?;
-        let document = Document::parse_bytes(&fs::read(self.directory.join("cib.xml")).ok()?).ok()?;
+        let document =
+            Document::parse_bytes(&fs::read(self.directory.join("cib.xml")).ok()?).ok()?;
         if !text.trim().eq_ignore_ascii_case(&digest::on_disk(document.root())) {
             return None;
         }

@@ -7,7 +7,9 @@ use cib_model::scalar::{parse_boolean, parse_interval_ms};
 use cib_model::{DateTime, Element};
 
 use super::Controller;
-use crate::subsystem::{AlertRun, ExecutorRequest, FencerNotice, NodeId, Now, OperationEnd, Outputs, Room};
+use crate::subsystem::{
+    AlertRun, ExecutorRequest, FencerNotice, NodeId, Now, OperationEnd, Outputs, Room,
+};
 
 /// What is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +49,13 @@ pub fn read(configuration: Element<'_>, now: DateTime) -> Vec<Alert> {
     let mut alerts = Vec::new();
     let section = configuration.child("alerts");
     for element in section.into_iter().flat_map(|section| section.children_named("alert")) {
-        let (Some(id), Some(path)) = (element.xml_id(), element.attribute("path")) else { continue };
+        let (Some(id), Some(path)) = (element.xml_id(), element.attribute("path")) else {
+            continue;
+        };
         let select = element.child("select");
-        let kinds = ["select_nodes", "select_fencing", "select_resources"]
-            .map(|name| select.is_none_or(|select| select.is_empty() || select.child(name).is_some()));
+        let kinds = ["select_nodes", "select_fencing", "select_resources"].map(|name| {
+            select.is_none_or(|select| select.is_empty() || select.child(name).is_some())
+        });
         let base = Alert {
             id: id.to_owned(),
             path: path.to_owned(),
@@ -76,7 +81,12 @@ pub fn read(configuration: Element<'_>, now: DateTime) -> Vec<Alert> {
 
 impl Alert {
     /// With the attributes of an `alert` or a `recipient`; nothing if they disable it.
-    fn with(mut self, element: Element<'_>, references: &References<'_>, now: DateTime) -> Option<Alert> {
+    fn with(
+        mut self,
+        element: Element<'_>,
+        references: &References<'_>,
+        now: DateTime,
+    ) -> Option<Alert> {
         // Both borrow from the same document, whatever their lifetimes are called here.
         let document = element.document();
         let references = if std::ptr::eq(references.document(), document) {
@@ -114,7 +124,8 @@ impl Controller {
             let mut environment = alert.environment.clone();
             let at = DateTime::from_epoch(now.epoch(), 0);
             let micros = now.wall.subsec_micros();
-            let time = format!("{:02}:{:02}:{:02}.{micros:06}", at.hour(), at.minute(), at.second());
+            let time =
+                format!("{:02}:{:02}:{:02}.{micros:06}", at.hour(), at.minute(), at.second());
             let fixed = [
                 ("kind", kind.name().to_owned()),
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -124,7 +135,8 @@ impl Controller {
                 ("timestamp_usec", format!("{micros:06}")),
             ];
             let all = fixed.iter().chain(variables);
-            environment.extend(all.map(|(name, value)| (format!("CRM_alert_{name}"), value.clone())));
+            environment
+                .extend(all.map(|(name, value)| (format!("CRM_alert_{name}"), value.clone())));
             let run = AlertRun {
                 id: alert.id.clone(),
                 path: alert.path.clone(),
@@ -150,13 +162,25 @@ impl Controller {
         let variables = [
             ("node", notice.target.clone()),
             ("task", notice.action.clone()),
-            ("desc", format!("Operation {} of {} by {}: {how}", notice.action, notice.target, notice.origin)),
+            (
+                "desc",
+                format!(
+                    "Operation {} of {} by {}: {how}",
+                    notice.action, notice.target, notice.origin
+                ),
+            ),
             ("rc", notice.result.exit.to_string()),
         ];
         self.send_alerts(now, Kind::Fencing, &variables, out);
     }
 
-    pub(super) fn alert_resource(&self, now: Now, end: &OperationEnd, expected: i32, out: &mut Outputs) {
+    pub(super) fn alert_resource(
+        &self,
+        now: Now,
+        end: &OperationEnd,
+        expected: i32,
+        out: &mut Outputs,
+    ) {
         let probe = end.action == "monitor" && end.interval_ms == 0;
         if self.options.alerts.is_empty() || (probe && end.exit == expected) {
             return;

@@ -36,7 +36,13 @@ impl Controller {
         self.drain_election(now, out);
     }
 
-    pub(super) fn ballot(&mut self, now: Now, from: NodeId, ballot: &ElectionBallot, out: &mut Outputs) {
+    pub(super) fn ballot(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        ballot: &ElectionBallot,
+        out: &mut Outputs,
+    ) {
         let ballot = match ballot.read() {
             Ok(ballot) => ballot,
             Err(error) => return log::warn!("controller: from node {from}: {error}"),
@@ -99,7 +105,9 @@ impl Controller {
             log::info!("controller: no longer DC");
             self.cib(CibOperation::Primary(false), None, out);
             self.cancel_action_timers();
-            for timer in [Timer::Scheduler, Timer::QuorumGained, Timer::TransitionDelay, Timer::Recheck] {
+            for timer in
+                [Timer::Scheduler, Timer::QuorumGained, Timer::TransitionDelay, Timer::Recheck]
+            {
                 self.timers.cancel(&timer);
             }
             self.fences.clear();
@@ -138,7 +146,9 @@ impl Controller {
     /// The DC is gone.
     pub(super) fn dc_lost(&mut self, now: Now, out: &mut Outputs) {
         self.dc = None;
-        if self.lead.is_none() && matches!(self.state, State::NotDc | State::Pending | State::Election) {
+        if self.lead.is_none()
+            && matches!(self.state, State::NotDc | State::Pending | State::Election)
+        {
             self.start_election(now, out);
         }
     }
@@ -165,7 +175,8 @@ impl Controller {
                 log::warn!("controller: another DC: {}", self.peers.name(from));
                 return self.start_election(now, out);
             }
-            if pending && self.peers.get(from).is_some_and(|peer| peer.phase <= super::Phase::None) {
+            if pending && self.peers.get(from).is_some_and(|peer| peer.phase <= super::Phase::None)
+            {
                 self.announced(now, from, out);
             }
         }

@@ -7,7 +7,8 @@ use super::peers::{Expected, Phase};
 use super::{Call, Controller, delete_all, modify_status};
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
-    AttributesRequest, Ending, FenceAnswer, FencerNotice, NodeId, Now, Outputs, Room, SharedDocument,
+    AttributesRequest, Ending, FenceAnswer, FencerNotice, NodeId, Now, Outputs, Room,
+    SharedDocument,
 };
 
 impl Controller {
@@ -21,9 +22,9 @@ impl Controller {
         if result.ok || planted(Mutation::TrustFailedFencing) {
             self.fence_failures.remove(&target);
             let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
-            let unfencing = run
-                .and_then(|run| run.action(number))
-                .is_some_and(|action| action.attributes.get("CRM_meta_stonith_action").is_some_and(|a| a == "on"));
+            let unfencing = run.and_then(|run| run.action(number)).is_some_and(|action| {
+                action.attributes.get("CRM_meta_stonith_action").is_some_and(|a| a == "on")
+            });
             if unfencing {
                 self.record_unfenced(now, &target, out);
             } else {
@@ -53,7 +54,8 @@ impl Controller {
         let peer = self.peers.entry(node);
         (peer.phase, peer.expected, peer.seen) = (Phase::None, Some(Expected::Down), true);
         let name = peer.name.clone();
-        let mut updates: Vec<_> = self.peers.node_state(node).map(modify_status).into_iter().collect();
+        let mut updates: Vec<_> =
+            self.peers.node_state(node).map(modify_status).into_iter().collect();
         updates.push(delete_all(format!("//node_state[@uname='{name}']/lrm")));
         self.write(updates, Call::Fenced, out);
         let mut message = Document::new("attrd");
@@ -61,7 +63,10 @@ impl Controller {
         for (key, value) in [("task", "peer-remove"), ("attr_host", name.as_str()), ("reap", "0")] {
             message.set_attribute(root, key, value);
         }
-        out.here(Room::Attributes, AttributesRequest { token: 0, message: SharedDocument::new(message) });
+        out.here(
+            Room::Attributes,
+            AttributesRequest { token: 0, message: SharedDocument::new(message) },
+        );
     }
 
     fn record_unfenced(&mut self, now: Now, target: &str, out: &mut Outputs) {
@@ -76,7 +81,10 @@ impl Controller {
         ] {
             message.set_attribute(root, key, value);
         }
-        out.here(Room::Attributes, AttributesRequest { token: 0, message: SharedDocument::new(message) });
+        out.here(
+            Room::Attributes,
+            AttributesRequest { token: 0, message: SharedDocument::new(message) },
+        );
     }
 
     /// News of fencing, told to the controllers of all nodes (spec 60 §9.4).
@@ -96,7 +104,11 @@ impl Controller {
         );
         if notice.result.ok && target == Some(self.me) {
             log::error!("controller: this node was allegedly just fenced");
-            return out.end(if self.options.panic_when_fenced { Ending::Panic } else { Ending::Fatal });
+            return out.end(if self.options.panic_when_fenced {
+                Ending::Panic
+            } else {
+                Ending::Fatal
+            });
         }
         if self.lead.is_none() {
             self.note_fencing(notice, target);

@@ -9,8 +9,8 @@ use super::peers::{Expected, Phase};
 use super::{Call, Controller, State, Timer, delete_all, modify_status};
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
-    AttributesRequest, CibError, CibOperation, CibUpdate, ControllerPeer, JoinGeneration, NodeId, Now,
-    Outputs, Room, Scope, SharedDocument,
+    AttributesRequest, CibError, CibOperation, CibUpdate, ControllerPeer, JoinGeneration, NodeId,
+    Now, Outputs, Room, Scope, SharedDocument,
 };
 
 /// The DC's side of the join under way.
@@ -81,7 +81,8 @@ impl Controller {
             self.timers.arm(Timer::Integration, now.elapsed + self.options.integration_timeout);
         }
         self.offer(from, out);
-        if from != self.me && self.peers.get(self.me).is_some_and(|me| me.phase != Phase::Welcomed) {
+        if from != self.me && self.peers.get(self.me).is_some_and(|me| me.phase != Phase::Welcomed)
+        {
             self.offer(self.me, out);
         }
     }
@@ -107,14 +108,17 @@ impl Controller {
             return self.start_election(now, out);
         }
         if !compatible(feature_set, FEATURE_SET) {
-            log::error!("controller: the cluster's feature set {feature_set} is not ours ({FEATURE_SET})");
+            log::error!(
+                "controller: the cluster's feature set {feature_set} is not ours ({FEATURE_SET})"
+            );
             return out.end(crate::subsystem::Ending::Fatal);
         }
         if !self.peers.is_active(from) {
             return;
         }
         self.dc = Some(from);
-        self.peers.entry(from).expected = Some(if leaving { Expected::Down } else { Expected::Member });
+        self.peers.entry(from).expected =
+            Some(if leaving { Expected::Down } else { Expected::Member });
         if self.lead.is_none() {
             self.become_state(now, State::Pending, out);
             self.timers.arm(Timer::DcDeadtime, now.elapsed + self.options.dc_deadtime);
@@ -163,12 +167,17 @@ impl Controller {
         if self.peers.get(from).is_none_or(|peer| peer.phase != Phase::Welcomed) {
             return;
         }
-        let known = generation.schema.as_deref().is_some_and(|s| s.parse::<cib_model::schema::Schema>().is_ok());
+        let known = generation
+            .schema
+            .as_deref()
+            .is_some_and(|s| s.parse::<cib_model::schema::Schema>().is_ok());
         let me = self.me;
         let Some(lead) = &mut self.lead else { return };
         let better = match lead.join.best {
             None => true,
-            Some((_, best)) => generation.version > best || (generation.version == best && from == me),
+            Some((_, best)) => {
+                generation.version > best || (generation.version == best && from == me)
+            }
         };
         let refused = lead.join.failed.contains(&from)
             || !compatible(FEATURE_SET, feature_set)
@@ -219,7 +228,8 @@ impl Controller {
                     return self.joined(now, out);
                 }
                 self.become_state(now, State::FinalizeJoin, out);
-                self.timers.arm(Timer::Finalization, now.elapsed + self.options.finalization_timeout);
+                self.timers
+                    .arm(Timer::Finalization, now.elapsed + self.options.finalization_timeout);
                 self.check_join(now, out);
             }
             State::FinalizeJoin => {
@@ -229,7 +239,8 @@ impl Controller {
                 if self.peers.any_in(Phase::Integrated) || self.peers.any_in(Phase::Refused) {
                     return self.synchronise(out);
                 }
-                let open = self.peers.any_in(Phase::Welcomed) || self.peers.any_in(Phase::Finalized);
+                let open =
+                    self.peers.any_in(Phase::Welcomed) || self.peers.any_in(Phase::Finalized);
                 if !open && lead.outstanding.is_empty() {
                     self.joined(now, out);
                 }
@@ -320,7 +331,8 @@ impl Controller {
             log::error!("controller: {} does not let this node in", self.peers.name(from));
             return out.end(crate::subsystem::Ending::Fatal);
         }
-        self.peers.entry(from).expected = Some(if leaving { Expected::Down } else { Expected::Member });
+        self.peers.entry(from).expected =
+            Some(if leaving { Expected::Down } else { Expected::Member });
         let mut update = Document::new("attrd");
         let root = update.root_id();
         for (name, value) in [
@@ -401,7 +413,9 @@ fn compatible(dcs: &str, theirs: &str) -> bool {
         Some((numbers.next()??, numbers.next()??))
     };
     match (parts(dcs), parts(theirs)) {
-        (Some((major, minor)), Some((own_major, own_minor))) => major == own_major && minor <= own_minor,
+        (Some((major, minor)), Some((own_major, own_minor))) => {
+            major == own_major && minor <= own_minor
+        }
         _ => false,
     }
 }

@@ -232,17 +232,25 @@ impl Controller {
             self.timers.cancel(&Timer::Recheck);
         }
         match state {
-            State::Pending => self.timers.arm(Timer::DcDeadtime, now.elapsed + self.options.dc_deadtime),
+            State::Pending => {
+                self.timers.arm(Timer::DcDeadtime, now.elapsed + self.options.dc_deadtime)
+            }
             State::NotDc => {
                 self.timers.cancel(&Timer::DcDeadtime);
                 self.fenced_to_record.clear();
                 if self.shutting_down {
-                    out.all(Room::Controller, Body::from(Box::new(ControllerPeer::ShutdownRequest)));
+                    out.all(
+                        Room::Controller,
+                        Body::from(Box::new(ControllerPeer::ShutdownRequest)),
+                    );
                 }
             }
             State::Idle => {
                 if self.shutting_down {
-                    out.all(Room::Controller, Body::from(Box::new(ControllerPeer::ShutdownRequest)));
+                    out.all(
+                        Room::Controller,
+                        Body::from(Box::new(ControllerPeer::ShutdownRequest)),
+                    );
                 }
                 self.arm_recheck(now);
             }
@@ -309,7 +317,9 @@ impl Controller {
                 log::error!("controller: no configuration: {other:?}");
                 self.timers.arm(Timer::Retry, now.elapsed + Duration::from_millis(200));
             }
-            (Call::Generation { dc, round }, Ok(Some(root))) => self.send_join_request(dc, round, &root, out),
+            (Call::Generation { dc, round }, Ok(Some(root))) => {
+                self.send_join_request(dc, round, &root, out)
+            }
             (Call::Generation { .. }, _) => {}
             (Call::Synchronised { round, from }, result) => {
                 self.synchronised(now, round, from, result.err(), out);
@@ -317,7 +327,9 @@ impl Controller {
             (Call::Confirmed { node, round }, result) => {
                 self.confirm_written(now, node, round, result.err(), out);
             }
-            (Call::Plan { number }, Ok(Some(cib))) => self.plan(now, number, cib.into_document(), out),
+            (Call::Plan { number }, Ok(Some(cib))) => {
+                self.plan(now, number, cib.into_document(), out)
+            }
             (Call::Plan { .. }, _) => {}
             (Call::Write { what }, Err(error)) => log::error!("controller: {what}: {error}"),
             (Call::Fenced, Err(error)) => {
@@ -342,7 +354,11 @@ impl Controller {
 
     /// Leaves the first state once all it waits for is there.
     fn begin(&mut self, now: Now, out: &mut Outputs) {
-        if self.state == State::Starting && self.configured && self.in_group && self.membership.is_some() {
+        if self.state == State::Starting
+            && self.configured
+            && self.in_group
+            && self.membership.is_some()
+        {
             self.become_state(now, State::Pending, out);
             self.greet(out);
             self.announce(now, out);

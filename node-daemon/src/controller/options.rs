@@ -67,8 +67,7 @@ impl Options {
     pub fn read(configuration: &Document, epoch: i64) -> Options {
         let now = DateTime::from_epoch(epoch, 0);
         let root = configuration.root();
-        let mut options = Options::default();
-        options.alerts = super::alerts::read(root, now);
+        let mut options = Options { alerts: super::alerts::read(root, now), ..Options::default() };
         let Some(crm_config) = root.child("crm_config") else { return options };
         let references = References::new(configuration);
         let mut values = NameValues::default();
@@ -88,12 +87,17 @@ impl Options {
         };
         options.dc_deadtime = time(&["dc-deadtime"], options.dc_deadtime);
         options.election_timeout = time(&["election-timeout"], options.election_timeout);
-        options.integration_timeout =
-            time(&["join-integration-timeout", "crmd-integration-timeout"], options.integration_timeout);
-        options.finalization_timeout =
-            time(&["join-finalization-timeout", "crmd-finalization-timeout"], options.finalization_timeout);
+        options.integration_timeout = time(
+            &["join-integration-timeout", "crmd-integration-timeout"],
+            options.integration_timeout,
+        );
+        options.finalization_timeout = time(
+            &["join-finalization-timeout", "crmd-finalization-timeout"],
+            options.finalization_timeout,
+        );
         options.shutdown_escalation = time(&["shutdown-escalation"], options.shutdown_escalation);
-        options.transition_delay = time(&["transition-delay", "crmd-transition-delay"], Duration::ZERO);
+        options.transition_delay =
+            time(&["transition-delay", "crmd-transition-delay"], Duration::ZERO);
         options.recheck_interval = time(&["cluster-recheck-interval"], options.recheck_interval);
         options.node_pending_timeout = time(&["node-pending-timeout"], Duration::ZERO);
         options.fencing_max_attempts =

@@ -6,8 +6,9 @@ use cib_model::Document;
 
 use super::{Controller, Phase, State};
 use crate::subsystem::{
-    Address, AgentName, CibOperation, CibUpdate, ControllerAnswer, ControllerPeer, ControllerRequest,
-    ExecutorEvent, NodeId, Now, OperationEnd, Outputs, PeerListing, Room, Scope, SharedDocument,
+    Address, AgentName, CibOperation, CibUpdate, ControllerAnswer, ControllerPeer,
+    ControllerRequest, ExecutorEvent, NodeId, Now, OperationEnd, Outputs, PeerListing, Room, Scope,
+    SharedDocument,
 };
 
 /// Requests passed on to other nodes, with whom to answer.
@@ -80,7 +81,12 @@ impl Controller {
 
     fn listing(&self, node: NodeId) -> Option<PeerListing> {
         let peer = self.peers.get(node)?;
-        Some(PeerListing { id: node, name: peer.name.clone(), member: peer.member, online: peer.online })
+        Some(PeerListing {
+            id: node,
+            name: peer.name.clone(),
+            member: peer.member,
+            online: peer.online,
+        })
     }
 
     /// Sends a request on to the node it is for. False if it is for this one.
@@ -133,7 +139,9 @@ impl Controller {
         content.set_attribute(root, "id", &set);
         let pair = content.append_element(root, "nvpair");
         let epoch = now.epoch().to_string();
-        for (key, value) in [("id", id.as_str()), ("name", "last-lrm-refresh"), ("value", epoch.as_str())] {
+        for (key, value) in
+            [("id", id.as_str()), ("name", "last-lrm-refresh"), ("value", epoch.as_str())]
+        {
             content.set_attribute(pair, key, value);
         }
         let update = CibUpdate::Modify {
@@ -207,7 +215,10 @@ impl Controller {
     /// Whether every active node is in.
     pub fn all_in(&self) -> bool {
         self.state >= State::PolicyEngine
-            && self.peers.iter().all(|(_, peer)| !peer.is_active() || peer.phase == Phase::Confirmed)
+            && self
+                .peers
+                .iter()
+                .all(|(_, peer)| !peer.is_active() || peer.phase == Phase::Confirmed)
     }
 }
 

@@ -9,8 +9,8 @@ use super::results::RESENT;
 use super::{Controller, delete_all, modify_status};
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
-    ActionRequest, AgentName, CibOperation, CibUpdate, ControllerPeer, ExecutorEvent, ExecutorRequest,
-    HistoryRecord, NodeId, Now, Operation, OperationEnd, Outputs, Room,
+    ActionRequest, AgentName, CibOperation, CibUpdate, ControllerPeer, ExecutorEvent,
+    ExecutorRequest, HistoryRecord, NodeId, Now, Operation, OperationEnd, Outputs, Room,
 };
 
 /// The attributes of a history entry.
@@ -76,7 +76,9 @@ impl Resources {
     pub fn node_state(&self, node: NodeId, name: &str) -> Document {
         let mut document = Document::new("node_state");
         let root = document.root_id();
-        for (key, value) in [("id", &*node.to_string()), ("uname", name), ("crm-debug-origin", RESENT)] {
+        for (key, value) in
+            [("id", &*node.to_string()), ("uname", name), ("crm-debug-origin", RESENT)]
+        {
             document.set_attribute(root, key, value);
         }
         let lrm = document.append_element(root, "lrm");
@@ -140,7 +142,13 @@ pub(super) fn history_document(
 
 impl Controller {
     /// The DC wants something executed here.
-    pub(super) fn invoked(&mut self, now: Now, from: NodeId, action: ActionRequest, out: &mut Outputs) {
+    pub(super) fn invoked(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        action: ActionRequest,
+        out: &mut Outputs,
+    ) {
         if self.dc != Some(from) {
             return self.refuse(from, &action, "Controller does not follow the sender", out);
         }
@@ -166,9 +174,11 @@ impl Controller {
 
     fn execute(&mut self, _: Now, action: &ActionRequest, resource: String, out: &mut Outputs) {
         let Some(agent) = action.agent.clone() else { return };
-        let known = self.resources.0.entry(resource.clone()).or_insert_with(|| Known::new(agent.clone()));
+        let known =
+            self.resources.0.entry(resource.clone()).or_insert_with(|| Known::new(agent.clone()));
         known.agent.clone_from(&agent);
-        let millis = |name: &str| action.meta(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let millis =
+            |name: &str| action.meta(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let interval = u32::try_from(millis("CRM_meta_interval")).unwrap_or(u32::MAX);
         let task = action.operation.as_str();
         let interval = if matches!(task, "start" | "stop") { 0 } else { interval };
@@ -179,7 +189,8 @@ impl Controller {
         {
             let meta = |name: &String| name.starts_with("CRM_meta_");
             let own = parameters.into_iter().filter(|(name, _)| meta(name));
-            parameters = started.iter().filter(|(name, _)| !meta(name)).map(own_pair).chain(own).collect();
+            parameters =
+                started.iter().filter(|(name, _)| !meta(name)).map(own_pair).chain(own).collect();
         }
         let once = interval == 0;
         if once && matches!(task, "start" | "reload" | "reload-agent" | "monitor") {
@@ -210,9 +221,16 @@ impl Controller {
         out.here(Room::Executor, ExecutorRequest::Execute(operation));
     }
 
-    fn cancel_recurring(&mut self, from: NodeId, action: &ActionRequest, resource: &str, out: &mut Outputs) {
+    fn cancel_recurring(
+        &mut self,
+        from: NodeId,
+        action: &ActionRequest,
+        resource: &str,
+        out: &mut Outputs,
+    ) {
         let task = action.meta("CRM_meta_operation").unwrap_or("monitor").to_owned();
-        let interval_ms = action.meta("CRM_meta_interval").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let interval_ms =
+            action.meta("CRM_meta_interval").and_then(|text| text.parse().ok()).unwrap_or(0);
         let Some(known) = self.resources.0.get_mut(resource) else {
             return self.acknowledge_ok(from, action, out);
         };
@@ -237,7 +255,8 @@ impl Controller {
         );
         self.change_history(delete_all(expression), out);
         if let (Some(transition_key), Some(dc)) = (cancellation, self.dc) {
-            let record = acknowledgement(&self.name, resource, agent, "cancel", &transition_key, 0, 0, None);
+            let record =
+                acknowledgement(&self.name, resource, agent, "cancel", &transition_key, 0, 0, None);
             self.to_node(dc, ControllerPeer::Acknowledge(record), out);
         }
     }
@@ -269,9 +288,11 @@ impl Controller {
     fn clear_failures(&mut self, action: &ActionRequest, resource: &str, out: &mut Outputs) {
         let mut message = Document::new("attrd");
         let root = message.root_id();
-        for (name, value) in
-            [("task", "clear-failure"), ("attr_resource", resource), ("attr_host", action.on_node.as_str())]
-        {
+        for (name, value) in [
+            ("task", "clear-failure"),
+            ("attr_resource", resource),
+            ("attr_host", action.on_node.as_str()),
+        ] {
             message.set_attribute(root, name, value);
         }
         if let Some(operation) = action.meta("CRM_meta_clear_failure_op") {
@@ -296,15 +317,24 @@ impl Controller {
         log::info!("controller: {} of {resource} refused: {reason}", action.operation);
         let key = &action.transition_key;
         let agent = agent.clone();
-        let record =
-            acknowledgement(&self.name, resource, agent, &action.operation, key, 1, INVALID, Some(reason));
+        let record = acknowledgement(
+            &self.name,
+            resource,
+            agent,
+            &action.operation,
+            key,
+            1,
+            INVALID,
+            Some(reason),
+        );
         self.to_node(from, ControllerPeer::Acknowledge(record), out);
     }
 
     fn acknowledge_ok(&self, from: NodeId, action: &ActionRequest, out: &mut Outputs) {
         let (Some((resource, _)), Some(agent)) = (&action.resource, &action.agent) else { return };
         let (key, agent) = (&action.transition_key, agent.clone());
-        let record = acknowledgement(&self.name, resource, agent, &action.operation, key, 0, 0, None);
+        let record =
+            acknowledgement(&self.name, resource, agent, &action.operation, key, 0, 0, None);
         self.to_node(from, ControllerPeer::Acknowledge(record), out);
     }
 
@@ -313,10 +343,18 @@ impl Controller {
             ExecutorEvent::Accepted { resource, agent, entry } => {
                 let Some(entry) = entry else { return };
                 let text = |name: &str| {
-                    entry.iter().find(|(key, _)| key == name).map(|(_, v)| v.clone()).unwrap_or_default()
+                    entry
+                        .iter()
+                        .find(|(key, _)| key == name)
+                        .map(|(_, v)| v.clone())
+                        .unwrap_or_default()
                 };
                 let key = (text("operation"), text("interval").parse().unwrap_or(0));
-                let known = self.resources.0.entry(resource.clone()).or_insert_with(|| Known::new(agent.clone()));
+                let known = self
+                    .resources
+                    .0
+                    .entry(resource.clone())
+                    .or_insert_with(|| Known::new(agent.clone()));
                 known.pending.insert(key.clone(), entry.clone());
                 if key.1 > 0 {
                     known.active.insert(key);
@@ -352,7 +390,8 @@ impl Controller {
         }
         let expected = lrm::history::expected_exit(&end.key);
         self.alert_resource(now, &end, expected, out);
-        let recordable = lrm::history::is_recordable(&end.action) && !end.deleted && !end.entries.is_empty();
+        let recordable =
+            lrm::history::is_recordable(&end.action) && !end.deleted && !end.entries.is_empty();
         if !recordable || !self.resources.0.contains_key(&end.resource) {
             if let Some(known) = self.resources.0.get_mut(&end.resource) {
                 known.pending.remove(&key);

@@ -15,11 +15,14 @@ use crate::subsystem::{
 /// What marks history that is sent again with a confirmation of a join: failures in it were counted.
 pub(super) const RESENT: &str = "build_active_RAs";
 
+/// Looks an attribute of a history entry up.
+type Attributes<'e> = Box<dyn Fn(&str) -> Option<&'e str> + 'e>;
+
 /// One history entry that appeared or changed.
 struct Appeared<'e> {
     node: String,
     resource: String,
-    get: Box<dyn Fn(&str) -> Option<&'e str> + 'e>,
+    get: Attributes<'e>,
 }
 
 impl Appeared<'_> {
@@ -34,14 +37,16 @@ impl Controller {
     /// A change of the CIB.
     pub(super) fn cib_changed(&mut self, now: Now, changed: &CibChanged, out: &mut Outputs) {
         let patch = &changed.patch;
-        if patch.touches("/cib/configuration/crm_config") || patch.touches("/cib/configuration/alerts") {
+        if patch.touches("/cib/configuration/crm_config")
+            || patch.touches("/cib/configuration/alerts")
+        {
             self.ask_options(out);
         }
         if self.lead.is_none() {
             return;
         }
-        let internal =
-            ["controller", "attributes", "fencer", "synchronisation"].contains(&changed.origin.client.as_str());
+        let internal = ["controller", "attributes", "fencer", "synchronisation"]
+            .contains(&changed.origin.client.as_str());
         for change in &patch.changes {
             let path = change.path();
             if matches!(change, Change::Modify { path, .. } if path == "/cib") {
@@ -121,7 +126,8 @@ impl Controller {
             content.root().descendants().filter(|element| element.name() == "lrm_rsc_op").collect();
         for entry in entries {
             let above = |name: &str| entry.ancestors().find(|element| element.name() == name);
-            let node = above("node_state").and_then(|state| state.attribute("uname")).map(str::to_owned);
+            let node =
+                above("node_state").and_then(|state| state.attribute("uname")).map(str::to_owned);
             let resource = above("lrm_resource").and_then(Element::xml_id).map(str::to_owned);
             let appeared = Appeared {
                 node: node.or_else(|| outer_node.clone()).unwrap_or_default(),
@@ -173,7 +179,8 @@ impl Controller {
         let recurring = number("interval").is_some_and(|interval| interval > 0);
         let ours = key.uuid == self.uuid;
         let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
-        let current = run.is_some_and(|run| ours && i64::from(key.transition) == run.id && !run.is_over());
+        let current =
+            run.is_some_and(|run| ours && i64::from(key.transition) == run.id && !run.is_over());
         let mut ignore = false;
         if key.transition == -1 {
             self.restart_transition(now, "Unexpected event", out);
@@ -229,8 +236,12 @@ impl Controller {
         let interval = get("interval");
         let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
         let offset = match task {
-            "start" => run.and_then(|run| run.failed_start_offset.clone()).unwrap_or("INFINITY".into()),
-            "stop" => run.and_then(|run| run.failed_stop_offset.clone()).unwrap_or("INFINITY".into()),
+            "start" => {
+                run.and_then(|run| run.failed_start_offset.clone()).unwrap_or("INFINITY".into())
+            }
+            "stop" => {
+                run.and_then(|run| run.failed_stop_offset.clone()).unwrap_or("INFINITY".into())
+            }
             "promote" | "demote" => "1".to_owned(),
             _ if interval.parse::<u64>().is_ok_and(|interval| interval > 0) => "1".to_owned(),
             _ if key.transition == -1 => "1".to_owned(),
@@ -275,8 +286,16 @@ impl Controller {
     }
 
     /// A history entry in place of the one that did not come (spec 60 §8.4).
-    pub(super) fn record_lost(&mut self, now: Now, action: &GraphAction, key: &str, out: &mut Outputs) {
-        let (Some(resource), Some((node, id))) = (&action.resource, &action.head.node) else { return };
+    pub(super) fn record_lost(
+        &mut self,
+        now: Now,
+        action: &GraphAction,
+        key: &str,
+        out: &mut Outputs,
+    ) {
+        let (Some(resource), Some((node, id))) = (&action.resource, &action.head.node) else {
+            return;
+        };
         if !lrm::history::is_recordable(&action.head.operation) {
             return;
         }
@@ -332,7 +351,8 @@ mod tests {
 
     #[test]
     fn ids_are_read_from_paths() {
-        let path = "/cib/status/node_state[@id='2']/lrm[@id='2']/lrm_resources/lrm_resource[@id='r:0']";
+        let path =
+            "/cib/status/node_state[@id='2']/lrm[@id='2']/lrm_resources/lrm_resource[@id='r:0']";
         assert_eq!(quoted(path, "node_state"), Some("2"));
         assert_eq!(quoted(path, "lrm_resource"), Some("r:0"));
         assert_eq!(quoted(path, "lrm_rsc_op"), None);

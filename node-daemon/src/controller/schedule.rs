@@ -8,7 +8,8 @@ use policy_engine::transition::executor::CompletionAction;
 
 use super::{Call, Controller, State, Timer};
 use crate::subsystem::{
-    CibOperation, CibUpdate, Now, Outputs, Room, ScheduleAnswer, ScheduleRequest, Scope, SharedDocument,
+    CibOperation, CibUpdate, Now, Outputs, Room, ScheduleAnswer, ScheduleRequest, Scope,
+    SharedDocument,
 };
 
 /// How long the scheduler may take.
@@ -30,9 +31,16 @@ impl Controller {
     pub(super) fn calculate_if_wanted(&mut self, now: Now, out: &mut Outputs) {
         let settled = self.is_ring_settled();
         let Some(lead) = &mut self.lead else { return };
-        let idle = matches!(self.state, State::Idle | State::PolicyEngine | State::TransitionEngine);
+        let idle =
+            matches!(self.state, State::Idle | State::PolicyEngine | State::TransitionEngine);
         let busy = lead.run.as_ref().is_some_and(|run| !run.is_over());
-        if !lead.wanted || !settled || !idle || busy || !lead.outstanding.is_empty() || !lead.has_cib {
+        if !lead.wanted
+            || !settled
+            || !idle
+            || busy
+            || !lead.outstanding.is_empty()
+            || !lead.has_cib
+        {
             return;
         }
         if self.timers.is_armed(&Timer::TransitionDelay) {
@@ -156,10 +164,15 @@ impl Controller {
         if interval.is_zero() || self.lead.is_none() {
             return;
         }
-        let by = self.lead.as_ref().and_then(|lead| lead.run.as_ref()).and_then(|run| run.recheck_by());
+        let by =
+            self.lead.as_ref().and_then(|lead| lead.run.as_ref()).and_then(|run| run.recheck_by());
         let wait = by.map_or(interval, |at| {
             let seconds = u64::try_from(at - now.epoch()).unwrap_or(0);
-            let wait = if seconds == 0 { Duration::from_millis(500) } else { Duration::from_secs(seconds) };
+            let wait = if seconds == 0 {
+                Duration::from_millis(500)
+            } else {
+                Duration::from_secs(seconds)
+            };
             wait.min(interval)
         });
         self.timers.arm(Timer::Recheck, now.elapsed + wait);

@@ -46,7 +46,10 @@ impl Controller {
         ] {
             message.set_attribute(root, name, value);
         }
-        out.here(Room::Attributes, AttributesRequest { token: 0, message: SharedDocument::new(message) });
+        out.here(
+            Room::Attributes,
+            AttributesRequest { token: 0, message: SharedDocument::new(message) },
+        );
     }
 
     /// The DC lets this node go.

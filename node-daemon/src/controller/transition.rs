@@ -15,8 +15,8 @@ use super::{Controller, State, Timer, modify_status};
 use crate::controller::Call;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
-    ActionRequest, AgentName, ControllerPeer, FenceRequest, FenceVerb, FencingTask, NodeId, Now, Outputs,
-    Room,
+    ActionRequest, AgentName, ControllerPeer, FenceRequest, FenceVerb, FencingTask, NodeId, Now,
+    Outputs, Room,
 };
 
 /// A transition being carried out.
@@ -49,7 +49,9 @@ impl Run {
         Run {
             id: transition.attribute("transition_id").and_then(|id| id.parse().ok()).unwrap_or(0),
             network_delay,
-            fencing_timeout: time("fencing-timeout").or(time("stonith-timeout")).unwrap_or(network_delay),
+            fencing_timeout: time("fencing-timeout")
+                .or(time("stonith-timeout"))
+                .unwrap_or(network_delay),
             failed_start_offset: text("failed-start-offset"),
             failed_stop_offset: text("failed-stop-offset"),
             recheck_by: transition.attribute("recheck-by").and_then(|at| at.parse().ok()),
@@ -97,6 +99,14 @@ fn is_migration(action: &GraphAction) -> bool {
     matches!(action.head.operation.as_str(), "migrate_to" | "migrate_from")
 }
 
+/// Whether an action is over only when its result is there.
+fn is_awaited(action: &GraphAction) -> bool {
+    !action
+        .attributes
+        .get("CRM_meta_op_no_wait")
+        .is_some_and(|value| super::options::is_true(value))
+}
+
 /// Nodes on which an action counts as a job.
 fn job_nodes(action: &GraphAction) -> Vec<String> {
     if action.head.kind != ActionKind::Resource {
@@ -128,7 +138,8 @@ impl Driver for Collector<'_> {
     fn allowed(&mut self, action: &GraphAction) -> bool {
         job_nodes(action).iter().all(|node| {
             let (jobs, migrations) = self.jobs.get(node).copied().unwrap_or_default();
-            let migrating = is_migration(action) && self.migration_limit.is_some_and(|l| migrations >= l);
+            let migrating =
+                is_migration(action) && self.migration_limit.is_some_and(|l| migrations >= l);
             jobs < self.limit && !migrating
         })
     }
@@ -138,13 +149,13 @@ impl Driver for Collector<'_> {
         if head.kind == ActionKind::Pseudo {
             return Outcome::Confirmed;
         }
-        if head.kind == ActionKind::Cluster && head.operation == "do_shutdown" {
-            if head.node.as_ref().is_some_and(|(name, _)| name.eq_ignore_ascii_case(self.local)) {
-                *self.shutdown = true;
-                return Outcome::Confirmed;
-            }
+        let here =
+            head.node.as_ref().is_some_and(|(name, _)| name.eq_ignore_ascii_case(self.local));
+        if head.kind == ActionKind::Cluster && head.operation == "do_shutdown" && here {
+            *self.shutdown = true;
+            return Outcome::Confirmed;
         }
-        let waits = !action.attributes.get("CRM_meta_op_no_wait").is_some_and(|v| super::options::is_true(v));
+        let waits = is_awaited(action);
         if waits {
             for node in job_nodes(action) {
                 let (jobs, migrations) = self.jobs.entry(node).or_default();
@@ -176,7 +187,9 @@ impl Controller {
     pub(super) fn cancel_action_timers(&mut self) {
         let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
         let numbers: Vec<u32> = run
-            .map(|run| run.executor.transition().synapses.iter().map(|s| s.action.head.id).collect())
+            .map(|run| {
+                run.executor.transition().synapses.iter().map(|s| s.action.head.id).collect()
+            })
             .unwrap_or_default();
         for number in numbers {
             self.timers.cancel(&Timer::Action(number));
@@ -192,7 +205,10 @@ impl Controller {
 
     /// Fires what may run, until nothing more can be fired.
     pub(super) fn pass(&mut self, now: Now, out: &mut Outputs) {
-        let may = !matches!(self.state, State::Starting | State::Pending | State::NotDc | State::Stopping);
+        let may = !matches!(
+            self.state,
+            State::Starting | State::Pending | State::NotDc | State::Stopping
+        );
         if !may || !self.is_ring_settled() {
             return;
         }
@@ -220,7 +236,9 @@ impl Controller {
             match progress {
                 Progress::Active => {}
                 Progress::Pending => return,
-                Progress::Complete | Progress::Terminated => return self.complete(now, progress, out),
+                Progress::Complete | Progress::Terminated => {
+                    return self.complete(now, progress, out);
+                }
             }
         }
     }
@@ -245,7 +263,8 @@ impl Controller {
             }
             CompletionAction::Restart => {
                 lead.wanted = true;
-                if self.state == State::TransitionEngine && !self.options.transition_delay.is_zero() {
+                if self.state == State::TransitionEngine && !self.options.transition_delay.is_zero()
+                {
                     let at = now.elapsed + self.options.transition_delay;
                     self.timers.arm(Timer::TransitionDelay, at);
                 }
@@ -310,8 +329,7 @@ impl Controller {
             }
             _ => log::error!("controller: {} cannot be asked for {}", through, head.operation_key),
         }
-        let waits = !action.attributes.get("CRM_meta_op_no_wait").is_some_and(|v| super::options::is_true(v));
-        if waits {
+        if is_awaited(action) {
             let meta = |name: &str| {
                 let millis = action.attributes.get(name).and_then(|text| text.parse::<u64>().ok());
                 Duration::from_millis(millis.unwrap_or(0))
@@ -339,7 +357,8 @@ impl Controller {
         let verb = action.attributes.get("CRM_meta_stonith_action");
         let verb = verb.and_then(|name| FenceVerb::from_name(name)).unwrap_or(FenceVerb::Reboot);
         let delay = action.attributes.get("CRM_meta_priority_fencing_delay");
-        let confirmed = self.peers.iter().filter(|(_, p)| p.phase == super::Phase::Confirmed).count();
+        let confirmed =
+            self.peers.iter().filter(|(_, p)| p.phase == super::Phase::Confirmed).count();
         let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
         let timeout = run.map_or(Duration::from_secs(60), |run| run.fencing_timeout);
         let token = self.token();
@@ -450,14 +469,16 @@ impl Controller {
             }
             None if planted(Mutation::ExpectLossOfAll) => {
                 self.peers.entry(node).expected = Some(Expected::Down);
-                let run = self.lead.as_mut().and_then(|lead| lead.run.as_mut()).filter(|run| !run.over);
+                let run =
+                    self.lead.as_mut().and_then(|lead| lead.run.as_mut()).filter(|run| !run.over);
                 run.map(|run| run.executor.fail_node(&name, &xml_id));
                 self.write(vec![delete_history(&name)], Call::Write { what: "history" }, out);
                 self.want_calculation();
             }
             None => {
                 let lost = lead.run.as_mut().filter(|run| !run.over);
-                let lost = lost.map(|run| run.executor.fail_node(&name, &xml_id)).unwrap_or_default();
+                let lost =
+                    lost.map(|run| run.executor.fail_node(&name, &xml_id)).unwrap_or_default();
                 for number in lost {
                     self.timers.cancel(&Timer::Action(number));
                 }

@@ -59,7 +59,8 @@ pub struct Client {
 impl Client {
     /// Asks these addresses, over and over.
     pub fn start(addresses: Vec<SocketAddr>) -> Client {
-        let (answers, stop) = (Arc::new(Mutex::new(Answers::default())), Arc::new(AtomicBool::new(false)));
+        let (answers, stop) =
+            (Arc::new(Mutex::new(Answers::default())), Arc::new(AtomicBool::new(false)));
         let (noted, told) = (answers.clone(), stop.clone());
         let thread = thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {

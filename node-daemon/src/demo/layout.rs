@@ -47,14 +47,16 @@ fn private(path: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.write_all(content)
 }
 
 impl Cluster {
     /// Makes directories and files; nothing runs yet.
     pub fn build(arguments: &Arguments) -> io::Result<Cluster> {
-        let directory = std::env::temp_dir().join(format!("understudy-demo-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("understudy-demo-{}", std::process::id()));
         private(&directory)?;
         let ring_port = UdpSocket::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
@@ -217,10 +219,13 @@ fn processes_of(home: &Path) -> Vec<Pid> {
     let own = std::process::id();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
         let marked = environment.split(|byte| *byte == 0).any(|variable| variable == mark);
-        let pid = Pid::from_raw(pid).filter(|pid| marked && pid.as_raw_nonzero().get().unsigned_abs() != own);
+        let pid = Pid::from_raw(pid)
+            .filter(|pid| marked && pid.as_raw_nonzero().get().unsigned_abs() != own);
         found.extend(pid);
     }
     found

@@ -9,8 +9,8 @@ use cib_model::{DateTime, Document};
 use policy_engine::simulate::{self, Request};
 
 use crate::subsystem::{
-    Address, Body, CibAnswer, CibOperation, CibRequest, ControllerAnswer, ControllerRequest, Envelope, NodeId,
-    Room, Scope, Target,
+    Address, Body, CibAnswer, CibOperation, CibRequest, ControllerAnswer, ControllerRequest,
+    Envelope, NodeId, Room, Scope, Target,
 };
 use crate::wiring::hub::Connection;
 
@@ -88,7 +88,8 @@ impl View {
         let now = jiff::Timestamp::now().as_second();
         let request = Request { now: Some(DateTime::from_epoch(now, 0)), ..Request::default() };
         let text = simulate::run(cib, &request).text;
-        let lines = text.lines().filter(|line| !line.contains("Current cluster status")).map(str::trim_end);
+        let lines =
+            text.lines().filter(|line| !line.contains("Current cluster status")).map(str::trim_end);
         let dc = self.dc.as_deref().unwrap_or("none");
         let mut listing = format!("  DC: {dc}\n");
         for line in lines.filter(|line| !line.trim().is_empty()) {
@@ -107,10 +108,14 @@ impl View {
     pub fn online(&self) -> usize {
         let status = self.cib.root().child("status");
         let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
-        let there = |element: &cib_model::Element<'_>, name| element.attribute(name).is_some_and(|v| v != "0");
+        let there = |element: &cib_model::Element<'_>, name| {
+            element.attribute(name).is_some_and(|v| v != "0")
+        };
         states
             .filter(|state| {
-                there(state, "in_ccm") && there(state, "crmd") && state.attribute("join") == Some("member")
+                there(state, "in_ccm")
+                    && there(state, "crmd")
+                    && state.attribute("join") == Some("member")
             })
             .count()
     }
@@ -128,7 +133,8 @@ pub struct Told {
 
 /// What nodes logged since a moment that a spectator wants to know.
 pub fn events(node: &str, log: &Path, since_ms: i64) -> Vec<Told> {
-    const WANTED: [&str; 4] = ["messaging: ring", "this node is DC now", "terminated", "S_ELECTION"];
+    const WANTED: [&str; 4] =
+        ["messaging: ring", "this node is DC now", "terminated", "S_ELECTION"];
     let text = fs::read_to_string(log).unwrap_or_default();
     let mut told = Vec::new();
     for line in text.lines() {

@@ -22,7 +22,11 @@ struct Teller<'t> {
 }
 
 /// Tells it. True if all went as it must.
-pub fn tell(arguments: &Arguments, cluster: Cluster, interrupted: &Interrupted) -> io::Result<bool> {
+pub fn tell(
+    arguments: &Arguments,
+    cluster: Cluster,
+    interrupted: &Interrupted,
+) -> io::Result<bool> {
     let addresses: Vec<SocketAddr> = cluster
         .nodes
         .iter()
@@ -62,7 +66,9 @@ impl Teller<'_> {
         self.say("All nodes are in, everything runs. The service answers.");
         self.pause(Duration::from_millis(1500));
         let answers = client.answers();
-        let Some(victim) = answers.last().map(|who| who.split(' ').next().unwrap_or(who).to_owned()) else {
+        let Some(victim) =
+            answers.last().map(|who| who.split(' ').next().unwrap_or(who).to_owned())
+        else {
             return Ok(self.give_up("nobody answers"));
         };
         let Some(index) = self.cluster.nodes.iter().position(|node| node.name == victim) else {
@@ -71,7 +77,9 @@ impl Teller<'_> {
         let before = answers.instances.len();
         let killed_at = jiff::Timestamp::now().as_millisecond();
         let processes = self.cluster.kill(index);
-        self.say(&format!("SIGKILL to all {processes} processes of {victim}, where the service runs."));
+        self.say(&format!(
+            "SIGKILL to all {processes} processes of {victim}, where the service runs."
+        ));
         let moved = |_: &View, answers: &Answers| answers.instances.len() > before;
         if !self.wait(client, moved) {
             return Ok(self.give_up("the service does not come back"));
@@ -117,7 +125,8 @@ impl Teller<'_> {
     /// What some node sees, preferably the DC.
     fn view(&self) -> Option<View> {
         let views = self.cluster.nodes.iter().filter_map(|node| {
-            let view = Observer::connect(node.number, &node.state()).and_then(|mut o| o.view()).ok()?;
+            let view =
+                Observer::connect(node.number, &node.state()).and_then(|mut o| o.view()).ok()?;
             Some((node.name.clone(), view))
         });
         let mut any = None;
@@ -168,16 +177,26 @@ impl Teller<'_> {
     }
 
     fn verdict(&self, answers: &Answers) -> bool {
-        println!("\n  Instances of the service, by the answers of {} rounds of questions to all nodes:", answers.rounds);
+        println!(
+            "\n  Instances of the service, by the answers of {} rounds of questions to all nodes:",
+            answers.rounds
+        );
         for (who, first, last, count) in &answers.instances {
-            let at = |instant: &Instant| instant.saturating_duration_since(self.began).as_secs_f64();
-            println!("  {who:<16} answered {count:>6} times, from {:7.3} s to {:7.3} s", at(first), at(last));
+            let at =
+                |instant: &Instant| instant.saturating_duration_since(self.began).as_secs_f64();
+            println!(
+                "  {who:<16} answered {count:>6} times, from {:7.3} s to {:7.3} s",
+                at(first),
+                at(last)
+            );
         }
         let outage = answers.longest_gap().unwrap_or_default();
         println!("\n  Outage: {} ms without an answer.", outage.as_millis());
         let good = answers.double == 0 && !answers.overlap();
         if good {
-            println!("  No round was answered by two nodes, and no two instances answered in overlapping times.");
+            println!(
+                "  No round was answered by two nodes, and no two instances answered in overlapping times."
+            );
         } else {
             println!("  WRONG: {} rounds were answered by more than one node.", answers.double);
         }
@@ -192,13 +211,18 @@ impl Teller<'_> {
             crate::ipc::endpoint::DIRECTORY_VARIABLE,
             self.cluster.directory.display()
         );
-        println!("    for i in {}; do nc -w1 127.0.0.$i {}; done", self.numbers(), self.cluster.port);
+        println!(
+            "    for i in {}; do nc -w1 127.0.0.$i {}; done",
+            self.numbers(),
+            self.cluster.port
+        );
         println!("    pkill -9 -f 'name node2 '        # kill the daemon of a node");
         println!("  Configuration: {}/node1/state/cib/cib.xml", self.cluster.directory.display());
     }
 
     fn numbers(&self) -> String {
-        let numbers: Vec<String> = self.cluster.nodes.iter().map(|node| node.number.to_string()).collect();
+        let numbers: Vec<String> =
+            self.cluster.nodes.iter().map(|node| node.number.to_string()).collect();
         numbers.join(" ")
     }
 }

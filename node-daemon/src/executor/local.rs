@@ -26,7 +26,8 @@ pub trait LocalExecutor {
     ///
     /// # Errors
     /// When the resource is unknown or too much waits.
-    fn execute(&mut self, now: Now, client: ClientId, request: Request) -> Result<(), ExecuteError>;
+    fn execute(&mut self, now: Now, client: ClientId, request: Request)
+    -> Result<(), ExecuteError>;
 
     /// Cancels a waiting or recurring operation.
     ///
@@ -44,7 +45,12 @@ pub trait LocalExecutor {
     ///
     /// # Errors
     /// When too much runs.
-    fn metadata(&mut self, now: Now, client: ClientId, agent: Arc<AgentSpec>) -> Result<(), ExecuteError>;
+    fn metadata(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        agent: Arc<AgentSpec>,
+    ) -> Result<(), ExecuteError>;
 
     /// Runs an alert agent.
     ///
@@ -132,7 +138,12 @@ impl LocalExecutor for RealExecutor {
         self.driver.cancel(resource, action, interval).map(drop)
     }
 
-    fn metadata(&mut self, _: Now, client: ClientId, agent: Arc<AgentSpec>) -> Result<(), ExecuteError> {
+    fn metadata(
+        &mut self,
+        _: Now,
+        client: ClientId,
+        agent: Arc<AgentSpec>,
+    ) -> Result<(), ExecuteError> {
         self.driver.metadata(client, agent).map(drop)
     }
 
@@ -159,7 +170,11 @@ impl LocalExecutor for RealExecutor {
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
-        self.driver.wait_time().map(|wait| self.began.elapsed() + wait)
+        // What is due is due at once: a moment computed now would lie behind the caller's present.
+        self.driver.wait_time().map(|wait| match wait {
+            Duration::ZERO => Duration::ZERO,
+            wait => self.began.elapsed() + wait,
+        })
     }
 
     fn running(&self) -> usize {

@@ -13,12 +13,14 @@ use lrm::agent::AgentSpec;
 use lrm::executor::{Alert, Event, EventKind, FenceAction, OperationResult, RunId};
 use lrm::history::{self, HistoryContext, HistoryEntry};
 use lrm::metadata::AgentMetadata;
-use lrm::operation::{Action, ClientId, Interval, Parameters, Request, RequestError, Resource, ResourceId};
+use lrm::operation::{
+    Action, ClientId, Interval, Parameters, Request, RequestError, Resource, ResourceId,
+};
 use lrm::outcome::{ExecStatus, OcfExit, Outcome};
 
 use crate::subsystem::{
-    Address, AgentName, AlertRun, Body, Ending, Envelope, ExecutorEvent, ExecutorRequest, FenceAnswer,
-    FenceRequest, FencingTask, Now, Operation, OperationEnd, Outputs, Room, Subsystem,
+    Address, AgentName, AlertRun, Body, Ending, Envelope, ExecutorEvent, ExecutorRequest,
+    FenceAnswer, FenceRequest, FencingTask, Now, Operation, OperationEnd, Outputs, Room, Subsystem,
 };
 
 /// The only client: the controller.
@@ -72,12 +74,17 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
         match request {
             ExecutorRequest::Execute(operation) => self.execute(now, operation, out),
             ExecutorRequest::Cancel { resource, action, interval_ms } => {
-                let cancelled = ResourceId::new(&resource).and_then(|id| Ok((id, Action::new(&action)?)));
+                let cancelled =
+                    ResourceId::new(&resource).and_then(|id| Ok((id, Action::new(&action)?)));
                 let interval = Interval::from_millis(interval_ms);
-                let done = cancelled
-                    .is_ok_and(|(id, action)| self.local.cancel(now, &id, &action, interval).is_ok());
+                let done = cancelled.is_ok_and(|(id, action)| {
+                    self.local.cancel(now, &id, &action, interval).is_ok()
+                });
                 if !done {
-                    out.here(Room::Controller, ExecutorEvent::NotCancelled { resource, action, interval_ms });
+                    out.here(
+                        Room::Controller,
+                        ExecutorEvent::NotCancelled { resource, action, interval_ms },
+                    );
                 }
             }
             ExecutorRequest::Unregister { resource } => {
@@ -145,7 +152,8 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
     }
 
     fn alert(&mut self, now: Now, run: AlertRun) {
-        let environment = run.environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        let environment =
+            run.environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
         let timeout = Duration::from_millis(run.timeout_ms);
         let alert = Alert { id: run.id, path: run.path.into(), environment, timeout };
         if let Err(error) = self.local.alert(now, alert) {
@@ -160,12 +168,21 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
             EventKind::Alerted { alert, outcome } if !outcome.is_ok() => {
                 log::warn!("executor: alert {}: {}", alert.id, outcome.exit.text());
             }
-            EventKind::Alerted { .. } | EventKind::Registered { .. } | EventKind::Unregistered { .. } => {}
+            EventKind::Alerted { .. }
+            | EventKind::Registered { .. }
+            | EventKind::Unregistered { .. } => {}
         }
     }
 
-    fn learn(&mut self, now: Now, agent: &AgentSpec, result: Result<String, String>, out: &mut Outputs) {
-        let parsed = result.and_then(|xml| AgentMetadata::from_xml(&xml).map_err(|e| e.to_string()));
+    fn learn(
+        &mut self,
+        now: Now,
+        agent: &AgentSpec,
+        result: Result<String, String>,
+        out: &mut Outputs,
+    ) {
+        let parsed =
+            result.and_then(|xml| AgentMetadata::from_xml(&xml).map_err(|e| e.to_string()));
         let metadata = match parsed {
             Ok(metadata) => Metadata::Known(Arc::new(metadata)),
             Err(error) => {
@@ -248,7 +265,10 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
     }
 }
 
-fn known<'m>(table: &'m BTreeMap<AgentSpec, Metadata>, agent: &AgentSpec) -> Option<&'m AgentMetadata> {
+fn known<'m>(
+    table: &'m BTreeMap<AgentSpec, Metadata>,
+    agent: &AgentSpec,
+) -> Option<&'m AgentMetadata> {
     match table.get(agent) {
         Some(Metadata::Known(metadata)) => Some(metadata),
         _ => None,
@@ -285,7 +305,13 @@ fn lrm_request(operation: &Operation) -> Result<Request, RequestError> {
 }
 
 /// An operation that cannot even begin: the result says so.
-fn refuse(operation: &Operation, exit: OcfExit, status: ExecStatus, reason: String, out: &mut Outputs) {
+fn refuse(
+    operation: &Operation,
+    exit: OcfExit,
+    status: ExecStatus,
+    reason: String,
+    out: &mut Outputs,
+) {
     let end = OperationEnd {
         resource: operation.resource.clone(),
         agent: operation.agent.clone(),
@@ -314,7 +340,9 @@ impl<E: LocalExecutor> Subsystem for ExecutorRoom<E> {
     fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {
         let Envelope { from: Address { room, .. }, body, .. } = envelope;
         match body {
-            Body::ExecutorRequest(request) if room == Room::Controller => self.request(now, request, out),
+            Body::ExecutorRequest(request) if room == Room::Controller => {
+                self.request(now, request, out)
+            }
             Body::FenceAnswer(FenceAnswer::Ended { token, result }) => {
                 if let Some(run) = self.fences.remove(&token) {
                     let exit = OcfExit::from_code(result.exit).unwrap_or(OcfExit::Error);

@@ -41,7 +41,11 @@ impl RealAgents {
     ///
     /// # Errors
     /// When the registry cannot be shared.
-    pub fn new(processes: ProcessDriver, registry: &Registry, first_token: usize) -> io::Result<RealAgents> {
+    pub fn new(
+        processes: ProcessDriver,
+        registry: &Registry,
+        first_token: usize,
+    ) -> io::Result<RealAgents> {
         Ok(RealAgents { processes, registry: registry.try_clone()?, first_token })
     }
 

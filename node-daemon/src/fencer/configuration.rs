@@ -69,7 +69,9 @@ impl<'d> Reader<'d> {
 
     fn nodes(&self) -> Nodes {
         let (mut attributes, mut ids) = Nodes::default();
-        for element in self.configuration.child("nodes").into_iter().flat_map(|n| n.children_named("node")) {
+        for element in
+            self.configuration.child("nodes").into_iter().flat_map(|n| n.children_named("node"))
+        {
             let Some(Ok(name)) = element.attribute("uname").map(NodeName::new) else { continue };
             if let Some(id) = element.xml_id().and_then(|id| id.parse().ok()) {
                 ids.insert(id, name.clone());
@@ -127,7 +129,8 @@ impl<'d> Reader<'d> {
             values
         };
         let meta = layered("meta_attributes");
-        let stopped = meta.get("target-role").is_some_and(|role| role.eq_ignore_ascii_case("stopped"));
+        let stopped =
+            meta.get("target-role").is_some_and(|role| role.eq_ignore_ascii_case("stopped"));
         if stopped || !self.allowed(primitive) {
             return None;
         }
@@ -155,10 +158,15 @@ impl<'d> Reader<'d> {
         let locations = constraints.into_iter().flat_map(|c| c.children_named("rsc_location"));
         for location in locations {
             let ours = location.attribute("rsc").is_some_and(|rsc| names.contains(&rsc));
-            let here = location.attribute("node").is_some_and(|n| n.eq_ignore_ascii_case(self.node));
+            let here =
+                location.attribute("node").is_some_and(|n| n.eq_ignore_ascii_case(self.node));
             if let (true, true, Some(text)) = (ours, here, location.attribute("score")) {
                 let given = Score::parse(text).unwrap_or_default();
-                score = if score == Score::MINUS_INFINITY && !symmetric { given } else { score + given };
+                score = if score == Score::MINUS_INFINITY && !symmetric {
+                    given
+                } else {
+                    score + given
+                };
             }
         }
         score > Score::MINUS_INFINITY
@@ -196,7 +204,10 @@ mod tests {
         let configuration = read(&document, "n1", 0);
         let a = &configuration.devices[0];
         let own: Vec<_> = a.parameters.iter().map(|(n, v)| format!("{n}={}", v.expose())).collect();
-        assert_eq!((a.agent.as_str(), own), ("fence_a", vec!["ip=x".to_owned(), "port=2".to_owned()]));
+        assert_eq!(
+            (a.agent.as_str(), own),
+            ("fence_a", vec!["ip=x".to_owned(), "port=2".to_owned()])
+        );
         assert_eq!(configuration.levels.len(), 1);
         assert_eq!(configuration.node_ids.len(), 1);
     }

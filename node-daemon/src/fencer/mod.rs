@@ -21,8 +21,9 @@ use fencing::process::Finished;
 use fencing::secret::Parameters;
 
 use crate::subsystem::{
-    Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceRequest, FenceVerb,
-    FencerNotice, FencingRecord, FencingResult, FencingTask, NodeId, Now, Outputs, Room, Scope, Subsystem,
+    Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceRequest,
+    FenceVerb, FencerNotice, FencingRecord, FencingResult, FencingTask, NodeId, Now, Outputs, Room,
+    Scope, Subsystem,
 };
 
 /// Most requests that may wait for an answer.
@@ -120,11 +121,18 @@ impl<A: FenceAgents> FencerRoom<A> {
             Response::Ended(outcome) => match call.then_monitor {
                 Some((device, seconds)) if outcome.is_ok() => {
                     let request = monitor(device, seconds);
-                    return self.call(now, "executor", Call { then_monitor: None, ..call }, request);
+                    return self.call(
+                        now,
+                        "executor",
+                        Call { then_monitor: None, ..call },
+                        request,
+                    );
                 }
                 _ => FenceAnswer::Ended { token, result: result_of(&outcome) },
             },
-            Response::Agent(report) => FenceAnswer::Ended { token, result: result_of(&report.outcome) },
+            Response::Agent(report) => {
+                FenceAnswer::Ended { token, result: result_of(&report.outcome) }
+            }
             Response::Devices(devices) => FenceAnswer::Devices {
                 token,
                 devices: devices.iter().map(|device| device.as_str().to_owned()).collect(),
@@ -246,7 +254,9 @@ fn translate(task: FencingTask) -> Result<(Request, Option<(DeviceId, u32)>), St
             Request::ListDevices { target: maybe(target)?, action: Action::Off }
         }
         FencingTask::History { target } => Request::History { target: maybe(target)? },
-        FencingTask::CleanUpHistory { target } => Request::CleanUpHistory { target: maybe(target)? },
+        FencingTask::CleanUpHistory { target } => {
+            Request::CleanUpHistory { target: maybe(target)? }
+        }
     };
     Ok((request, None))
 }

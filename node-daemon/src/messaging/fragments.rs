@@ -43,7 +43,9 @@ impl Fragments {
         let key = (room, sender);
         let begun = self.begun.get(&key).map_or(0, Vec::len);
         if begun + part.len() > MAX_FRAME {
-            log::warn!("messaging: a message of node {sender} to {room} is longer than {MAX_FRAME} bytes");
+            log::warn!(
+                "messaging: a message of node {sender} to {room} is longer than {MAX_FRAME} bytes"
+            );
             self.begun.remove(&key);
             return None;
         }

@@ -24,7 +24,8 @@ use quorum::store::Persistent;
 use quorum::votes;
 
 use crate::subsystem::{
-    Address, Body, Envelope, GroupView, Membership, NodeId, NodeName, Now, Room, Target, decode, encode,
+    Address, Body, Envelope, GroupView, Membership, NodeId, NodeName, Now, Room, Target, decode,
+    encode,
 };
 
 /// Where what the votes must remember is kept.
@@ -277,10 +278,12 @@ impl Messaging {
     }
 
     fn view(&mut self, room: Room, view: &View) {
-        let mut members: Vec<NodeId> = view.members.iter().map(|member| member.node.into()).collect();
+        let mut members: Vec<NodeId> =
+            view.members.iter().map(|member| member.node.into()).collect();
         members.dedup();
         let nodes = |list: &[(cpg::Member, cpg::group::ChangeReason)]| {
-            let mut nodes: Vec<NodeId> = list.iter().map(|(member, _)| member.node.into()).collect();
+            let mut nodes: Vec<NodeId> =
+                list.iter().map(|(member, _)| member.node.into()).collect();
             nodes.sort_unstable();
             nodes.dedup();
             nodes
@@ -337,9 +340,13 @@ impl Messaging {
                     self.membership.members = members.into_iter().map(NodeId::from).collect();
                     self.membership.settled = !self.votes.is_synchronising();
                     if self.membership.settled {
-                        let nodes: Vec<u32> = self.membership.members.iter().map(|n| n.get()).collect();
+                        let nodes: Vec<u32> =
+                            self.membership.members.iter().map(|n| n.get()).collect();
                         let can = if quorate { "quorate" } else { "not quorate" };
-                        log::info!("messaging: ring {} of nodes {nodes:?}, {can}", self.membership.sequence);
+                        log::info!(
+                            "messaging: ring {} of nodes {nodes:?}, {can}",
+                            self.membership.sequence
+                        );
                     }
                     self.tell_all();
                 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cib_model::Element;
-use policy_engine::transition::{ActionKind, ActionRef, ActionResource, GraphAction, Synapse, Transition};
+use policy_engine::transition::{
+    ActionKind, ActionRef, ActionResource, GraphAction, Synapse, Transition,
+};
 
 /// Why an element is no transition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +32,8 @@ pub fn read(root: Element<'_>) -> Result<Transition, GraphError> {
     if root.name() != "transition_graph" {
         return Err(wrong(root, "transition_graph"));
     }
-    let attributes = root.attributes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let attributes =
+        root.attributes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let synapses = root.children_named("synapse").map(synapse).collect::<Result<_, _>>()?;
     Ok(Transition { attributes, synapses })
 }
@@ -128,18 +131,23 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let action = |id| Arc::new(ActionRef {
-            kind: ActionKind::Resource,
-            mode_cib: false,
-            id,
-            operation: "start".into(),
-            operation_key: "r_start_0".into(),
-            internal_operation_key: None,
-            node: Some(("n1".into(), "1".into())),
-            router_node: None,
-        });
+        let action = |id| {
+            Arc::new(ActionRef {
+                kind: ActionKind::Resource,
+                mode_cib: false,
+                id,
+                operation: "start".into(),
+                operation_key: "r_start_0".into(),
+                internal_operation_key: None,
+                node: Some(("n1".into(), "1".into())),
+                router_node: None,
+            })
+        };
         let transition = Transition {
-            attributes: vec![("transition_id".into(), "3".into()), ("cluster-delay".into(), "60s".into())],
+            attributes: vec![
+                ("transition_id".into(), "3".into()),
+                ("cluster-delay".into(), "60s".into()),
+            ],
             synapses: vec![Synapse {
                 id: 0,
                 priority: 5,

@@ -41,7 +41,8 @@ pub fn calculate(
     number: u32,
 ) -> Result<Transition, String> {
     cib_model::schema::upgrade(&mut cib).map_err(|error| error.to_string())?;
-    let options = policy_engine::Options { transition_id: number, ..policy_engine::Options::default() };
+    let options =
+        policy_engine::Options { transition_id: number, ..policy_engine::Options::default() };
     let plan = policy_engine::plan(&cib, now, &options);
     for message in &plan.messages {
         let level = match message.level {

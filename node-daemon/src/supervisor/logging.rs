@@ -32,7 +32,8 @@ impl Log for Logger {
             Level::Trace => "trace",
         };
         let now = jiff::Timestamp::now();
-        let line = format!("{now:.3} {}[{}] {level}: {}\n", self.name, std::process::id(), record.args());
+        let line =
+            format!("{now:.3} {}[{}] {level}: {}\n", self.name, std::process::id(), record.args());
         let written = match &self.file {
             Some(file) => {
                 file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
@@ -50,7 +51,9 @@ pub fn start(places: &PlaceArguments, room: Option<&str>) -> io::Result<()> {
     let file = match &places.log_file {
         Some(path) => {
             let file = OpenOptions::new().create(true).append(true).mode(0o640).open(path);
-            Some(Mutex::new(file.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?))
+            Some(Mutex::new(
+                file.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?,
+            ))
         }
         None => None,
     };

@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 
 use super::threads::start_ring;
 use super::{
-    DISCONNECTED, FATAL, News, ORDER, PANIC, PlaceArguments, notify, send_news, stop_envelope, watch_signals,
+    DISCONNECTED, FATAL, News, ORDER, PANIC, PlaceArguments, notify, send_news, stop_envelope,
+    watch_signals,
 };
 use crate::subsystem::{Ending, Room};
 use crate::wiring::room::Room as Loop;
@@ -193,7 +194,9 @@ fn watch(family: &mut Family, receiver: &Receiver<News>) -> io::Result<u8> {
                 return Ok(FATAL);
             }
             News::Ended(room, Ending::Panic) => {
-                log::error!("supervisor: {room} wants this machine taken down; ending everything at once");
+                log::error!(
+                    "supervisor: {room} wants this machine taken down; ending everything at once"
+                );
                 return Ok(PANIC);
             }
             News::Ended(room, _) => {

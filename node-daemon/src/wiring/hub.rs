@@ -46,7 +46,9 @@ pub fn read_frame<T: serde::de::DeserializeOwned>(stream: &mut impl Read) -> io:
     stream.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length) as usize;
     if length > MAX_FRAME {
-        return Err(io::Error::other(format!("a frame of {length} bytes; at most {MAX_FRAME} are accepted")));
+        return Err(io::Error::other(format!(
+            "a frame of {length} bytes; at most {MAX_FRAME} are accepted"
+        )));
     }
     let mut bytes = Vec::new();
     stream.take(length as u64).read_to_end(&mut bytes)?;
@@ -96,7 +98,12 @@ pub fn serve(listener: UnixListener, me: NodeId, state: &Path, post: &Arc<Postma
     }
 }
 
-fn connection(mut stream: UnixStream, me: NodeId, state: &Path, post: &Postmaster) -> io::Result<()> {
+fn connection(
+    mut stream: UnixStream,
+    me: NodeId,
+    state: &Path,
+    post: &Postmaster,
+) -> io::Result<()> {
     let room: Room = read_frame(&mut stream)?;
     if room == Room::Messaging || post.has(room) {
         return Err(io::Error::other(format!("there is a {room} already")));

@@ -1,7 +1,8 @@
 //! Mailboxes, and who finds them.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
@@ -24,7 +25,10 @@ pub enum Mail {
 
 /// A mailbox as its owner sees it.
 #[derive(Debug)]
-pub struct Inbox(Receiver<Mail>);
+pub struct Inbox {
+    receiver: Receiver<Mail>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl Inbox {
     /// The next piece of mail. An error when nobody can send any more.
@@ -32,8 +36,11 @@ impl Inbox {
     /// # Errors
     /// When all senders are gone.
     pub fn next(&self) -> Result<Option<Mail>, Gone> {
-        match self.0.try_recv() {
-            Ok(mail) => Ok(Some(mail)),
+        match self.receiver.try_recv() {
+            Ok(mail) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Ok(Some(mail))
+            }
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(Gone),
         }
@@ -44,7 +51,9 @@ impl Inbox {
     /// # Errors
     /// When all senders are gone.
     pub fn wait(&self) -> Result<Mail, Gone> {
-        self.0.recv().map_err(|_| Gone)
+        let mail = self.receiver.recv().map_err(|_| Gone)?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(mail)
     }
 }
 
@@ -56,34 +65,34 @@ pub struct Gone;
 /// A mailbox as senders see it.
 #[derive(Debug, Clone)]
 pub struct Mailbox {
-    sender: SyncSender<Mail>,
+    sender: Sender<Mail>,
+    waiting: Arc<AtomicUsize>,
     waker: Option<Arc<Waker>>,
 }
 
 impl Mailbox {
     /// A mailbox whose owner is woken by `waker`, or waits in [`Inbox::wait`].
     pub fn new(waker: Option<Arc<Waker>>) -> (Mailbox, Inbox) {
-        let (sender, receiver) = sync_channel(MAX_WAITING);
-        (Mailbox { sender, waker }, Inbox(receiver))
+        let (sender, receiver) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        (Mailbox { sender, waiting: waiting.clone(), waker }, Inbox { receiver, waiting })
     }
 
     /// Puts mail in. False if the owner is gone, or hopelessly behind.
     pub fn put(&self, mail: Mail) -> bool {
-        match self.sender.try_send(mail) {
-            Ok(()) => {
-                if let Some(waker) = &self.waker
-                    && let Err(error) = waker.wake()
-                {
-                    log::error!("wiring: {error}");
-                }
-                true
-            }
-            Err(TrySendError::Full(_)) => {
-                log::error!("wiring: a subsystem is {MAX_WAITING} messages behind");
-                false
-            }
-            Err(TrySendError::Disconnected(_)) => false,
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+            log::error!("wiring: a subsystem is {MAX_WAITING} messages behind");
+            return false;
         }
+        if self.sender.send(mail).is_err() {
+            return false;
+        }
+        if let Some(waker) = &self.waker
+            && let Err(error) = waker.wake()
+        {
+            log::error!("wiring: {error}");
+        }
+        true
     }
 }
 

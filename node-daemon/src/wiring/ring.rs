@@ -154,7 +154,9 @@ impl RingLoop {
     fn leave(mut self) -> Result<Ending, RingError> {
         self.driver.act(|node, time| node.shut_down(time))?;
         let end = Instant::now() + FAREWELL;
-        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) =
+            end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
             self.driver.turn(Some(left))?;
             while self.driver.poll_event().is_some() {}
             if self.driver.endpoint().node().protocol().phase() == cpg::protocol::PhaseName::Left {

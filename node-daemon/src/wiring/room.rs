@@ -7,8 +7,8 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
-use super::post::{Inbox, Mail, Mailbox, Post};
 use super::Clock;
+use super::post::{Inbox, Mail, Mailbox, Post};
 use crate::subsystem::{Address, Ending, Envelope, NodeId, Outputs, Subsystem};
 
 /// Wakes the loop when mail arrives.
@@ -111,7 +111,9 @@ impl Room {
                         subsystem.handle(clock.now(), *envelope, &mut out);
                         ended = ended.or(send(&mut out));
                     }
-                    Ok(Some(Mail::Detach(crate::subsystem::Room::Messaging))) => return Ok(Ending::Failed),
+                    Ok(Some(Mail::Detach(crate::subsystem::Room::Messaging))) => {
+                        return Ok(Ending::Failed);
+                    }
                     Ok(Some(Mail::Attach(_) | Mail::Detach(_))) => {}
                     Ok(None) => {
                         more = false;

@@ -59,7 +59,13 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot begin, or waiting fails.
-pub fn run(room: Room, node: &NodeSettings, clock: Clock, post: &dyn Post, inside: Loop) -> io::Result<Ending> {
+pub fn run(
+    room: Room,
+    node: &NodeSettings,
+    clock: Clock,
+    post: &dyn Post,
+    inside: Loop,
+) -> io::Result<Ending> {
     let (me, name) = (node.id, node.name.as_str());
     let seed = fastrand::u64(..);
     match room {

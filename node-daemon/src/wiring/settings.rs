@@ -6,8 +6,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use cpg::configuration::{
-    ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, Crypto, IpVersion, LocalHost,
-    Names,
+    ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, Crypto, IpVersion,
+    LocalHost, Names,
 };
 use cpg::driver::{LinkBind, read_key_file};
 use cpg::endpoint::EndpointConfiguration;
@@ -87,7 +87,8 @@ struct SystemNames;
 
 impl Names for SystemNames {
     fn resolve(&self, name: &str, version: IpVersion) -> Option<IpAddr> {
-        let found: Vec<IpAddr> = (name, 0).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
+        let found: Vec<IpAddr> =
+            (name, 0).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
         let of = |v6: bool| found.iter().copied().find(|address| address.is_ipv6() == v6);
         match version {
             IpVersion::V4 => of(false),
@@ -104,7 +105,8 @@ impl Names for SystemNames {
 
 /// Addresses of the list that are this machine's: those one can bind.
 fn own_addresses(map: &ConfigurationMap) -> Vec<IpAddr> {
-    let written = map.iter().filter(|(key, _)| key.starts_with("nodelist.node.") && key.contains("ring"));
+    let written =
+        map.iter().filter(|(key, _)| key.starts_with("nodelist.node.") && key.contains("ring"));
     let texts = written.filter_map(|(key, _)| map.text(key));
     let addresses = texts.filter_map(|text| SystemNames.resolve(text, IpVersion::V4Preferred));
     addresses.filter(|address| std::net::UdpSocket::bind((*address, 0)).is_ok()).collect()
@@ -113,7 +115,9 @@ fn own_addresses(map: &ConfigurationMap) -> Vec<IpAddr> {
 /// Agents call command lines, which must find this node.
 fn environment(places: &Places) -> Vec<(String, Option<OsString>)> {
     let directory = places.ipc_directory.iter();
-    directory.map(|path| (DIRECTORY_VARIABLE.to_owned(), Some(path.clone().into_os_string()))).collect()
+    directory
+        .map(|path| (DIRECTORY_VARIABLE.to_owned(), Some(path.clone().into_os_string())))
+        .collect()
 }
 
 fn host_name() -> String {
@@ -127,7 +131,8 @@ impl NodeSettings {
     /// When it cannot be read or used.
     pub fn read(places: &Places) -> Result<NodeSettings, SettingsError> {
         let path = places.config.join("corosync.conf");
-        let content = fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
+        let content =
+            fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
         let map = ConfigurationMap::parse(&path.display().to_string(), &content)
             .map_err(ConfigurationError::from)?;
         let host = match &places.name {
@@ -212,7 +217,11 @@ impl NodeSettings {
                 Some(Keyring::new(key.map_err(|error| SettingsError::Key(error.to_string()))?))
             }
         };
-        Ok(EndpointConfiguration { ring: self.cluster.ring(), links: self.cluster.links(), keyring })
+        Ok(EndpointConfiguration {
+            ring: self.cluster.ring(),
+            links: self.cluster.links(),
+            keyring,
+        })
     }
 
     /// Where this node listens.

@@ -11,8 +11,8 @@ use fencing::outcome::Outcome as FenceOutcome;
 use fencing::process::Finished;
 use lrm::agent::{AgentSpec, Standard};
 use lrm::executor::{
-    Alert, CancelError, Config, Event, ExecuteError, Executor, FenceRequest, Input, Now as LrmNow, Output,
-    RunEnd, RunId, Started, Task,
+    Alert, CancelError, Config, Event, ExecuteError, Executor, FenceRequest, Input, Now as LrmNow,
+    Output, RunEnd, RunId, Started, Task,
 };
 use lrm::operation::{Action, ClientId, Interval, Request, Resource, ResourceId};
 use lrm::outcome::{Outcome, ProcessEnd};
@@ -168,7 +168,8 @@ impl VirtualExecutor {
             Task::Alert(_) => 0,
         };
         let standard = Standard::Ocf;
-        let end = RunEnd::Process { standard, end: ProcessEnd::Exited(code), stdout, stderr: Vec::new() };
+        let end =
+            RunEnd::Process { standard, end: ProcessEnd::Exited(code), stdout, stderr: Vec::new() };
         self.with(now, |core, at| core.handle(at, Input::Ended { run: work.run, end }));
     }
 }
@@ -182,7 +183,12 @@ impl LocalExecutor for VirtualExecutor {
         self.with(now, |core, at| core.unregister(at, id));
     }
 
-    fn execute(&mut self, now: Now, client: ClientId, request: Request) -> Result<(), ExecuteError> {
+    fn execute(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        request: Request,
+    ) -> Result<(), ExecuteError> {
         self.with(now, |core, at| core.execute(at, client, request)).map(drop)
     }
 
@@ -196,7 +202,12 @@ impl LocalExecutor for VirtualExecutor {
         self.with(now, |core, at| core.cancel(at, resource, action, interval)).map(drop)
     }
 
-    fn metadata(&mut self, now: Now, client: ClientId, agent: Arc<AgentSpec>) -> Result<(), ExecuteError> {
+    fn metadata(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        agent: Arc<AgentSpec>,
+    ) -> Result<(), ExecuteError> {
         self.with(now, |core, at| core.metadata(at, client, agent)).map(drop)
     }
 

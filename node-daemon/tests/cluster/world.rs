@@ -18,8 +18,8 @@ use node_daemon::fencer::FencerRoom;
 use node_daemon::messaging::{Messaging, VotesStore};
 use node_daemon::scheduler::Scheduler;
 use node_daemon::subsystem::{
-    Address, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope, NodeId, NodeName, Now, Outputs,
-    Room, Scope, SharedDocument, Subsystem, Target, decode, encode,
+    Address, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope, NodeId, NodeName, Now,
+    Outputs, Room, Scope, SharedDocument, Subsystem, Target, decode, encode,
 };
 use quorum::Votes;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
@@ -98,9 +98,16 @@ const ROOMS: [Room; 6] =
 /// Something that will happen.
 #[derive(Debug, Clone)]
 pub enum Event {
-    Packet { to: NodeId, from: NodeId, bytes: Bytes },
+    Packet {
+        to: NodeId,
+        from: NodeId,
+        bytes: Bytes,
+    },
     /// Node `of` learns whether it can reach `other`.
-    Evidence { of: NodeId, other: NodeId },
+    Evidence {
+        of: NodeId,
+        other: NodeId,
+    },
     Start(NodeId),
     Fault(Fault),
 }
@@ -155,7 +162,8 @@ impl World {
     pub fn new(nodes: u32, seed: u64) -> World {
         let everyone: Vec<NodeId> = (1..=nodes).map(id).collect();
         let mut random = fastrand::Rng::with_seed(seed);
-        let reality = Reality { random: fastrand::Rng::with_seed(random.u64(..)), ..Reality::default() };
+        let reality =
+            Reality { random: fastrand::Rng::with_seed(random.u64(..)), ..Reality::default() };
         World {
             now: Duration::from_secs(1),
             nodes: BTreeMap::new(),
@@ -293,7 +301,12 @@ impl World {
             sim.inboxes.remove(room);
             match room {
                 Room::Cib => {
-                    sim.cib = CibManager::new(node, &own, Box::new(VirtualStore(disk.clone())), "pacemaker-3.9");
+                    sim.cib = CibManager::new(
+                        node,
+                        &own,
+                        Box::new(VirtualStore(disk.clone())),
+                        "pacemaker-3.9",
+                    );
                 }
                 Room::Attributes => sim.attributes = Attributes::new(node, &own),
                 Room::Fencer => {
@@ -510,7 +523,8 @@ impl World {
         if room == Room::Controller && ending == Ending::Done {
             let time = self.time();
             if let Some(sim) = self.nodes.get_mut(&node) {
-                let left = self.reality.lock().unwrap().active.get(&node).cloned().unwrap_or_default();
+                let left =
+                    self.reality.lock().unwrap().active.get(&node).cloned().unwrap_or_default();
                 if !left.is_empty() {
                     let text = format!("{:?}: node {node} left with {left:?} active", self.now);
                     self.reality.lock().unwrap().violations.push(text);
@@ -543,7 +557,9 @@ impl World {
         let (node, room) = waiting[self.random.usize(0..waiting.len())];
         let now = self.moment(node);
         let Some(sim) = self.nodes.get_mut(&node) else { return true };
-        let Some(envelope) = sim.inboxes.get_mut(&room).and_then(VecDeque::pop_front) else { return true };
+        let Some(envelope) = sim.inboxes.get_mut(&room).and_then(VecDeque::pop_front) else {
+            return true;
+        };
         sim.cpu += Duration::from_micros(20);
         if room == Room::Clients {
             if let Body::CibAnswer(answer) = envelope.body
@@ -610,7 +626,10 @@ impl World {
     fn fence_agents(&mut self) {
         let power = std::mem::take(&mut self.reality.lock().unwrap().power);
         for (target, again) in power {
-            let Some(node) = self.everyone.iter().copied().find(|node| name(*node) == target) else { continue };
+            let Some(node) = self.everyone.iter().copied().find(|node| name(*node) == target)
+            else {
+                continue;
+            };
             self.note(format!("{target} is fenced"));
             self.kill(node);
             if again {
@@ -658,7 +677,9 @@ impl World {
     fn event(&mut self, event: Event) {
         match event {
             Event::Packet { to, from, bytes } => {
-                if !self.is_open(from, to) && (self.cut.contains(&(from, to)) || !self.nodes.contains_key(&to)) {
+                if !self.is_open(from, to)
+                    && (self.cut.contains(&(from, to)) || !self.nodes.contains_key(&to))
+                {
                     return;
                 }
                 let time = self.time();
@@ -676,16 +697,20 @@ impl World {
     /// Whether every running node is settled under one DC.
     pub fn is_stable(&self) -> bool {
         let dcs: BTreeSet<_> = self.nodes.values().map(|sim| sim.controller.dc()).collect();
-        let quiet = self.nodes.values().all(|sim| {
-            sim.controller.is_settled() && sim.inboxes.values().all(VecDeque::is_empty)
-        });
+        let quiet = self
+            .nodes
+            .values()
+            .all(|sim| sim.controller.is_settled() && sim.inboxes.values().all(VecDeque::is_empty));
         let led = self.nodes.values().filter(|sim| sim.controller.leads()).count() == 1;
         quiet && led && dcs.len() == 1
     }
 
     /// What differs between the replicas of running nodes.
     pub fn replicas(&self) -> BTreeSet<String> {
-        self.nodes.values().map(|sim| cib_model::digest::on_wire(sim.cib.document().root())).collect()
+        self.nodes
+            .values()
+            .map(|sim| cib_model::digest::on_wire(sim.cib.document().root()))
+            .collect()
     }
 
     pub fn states(&self) -> String {

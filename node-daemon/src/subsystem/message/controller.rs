@@ -14,7 +14,9 @@ impl ElectionBallot {
     /// Takes a ballot.
     pub fn new(ballot: &quorum::election::Ballot) -> ElectionBallot {
         let attributes = ballot.to_attributes();
-        ElectionBallot(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        ElectionBallot(
+            attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        )
     }
 
     /// The ballot.

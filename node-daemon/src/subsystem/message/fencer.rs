@@ -27,7 +27,9 @@ impl FenceVerb {
 
     /// The action of this name.
     pub fn from_name(name: &str) -> Option<FenceVerb> {
-        [FenceVerb::Off, FenceVerb::Reboot, FenceVerb::On].into_iter().find(|verb| verb.name() == name)
+        [FenceVerb::Off, FenceVerb::Reboot, FenceVerb::On]
+            .into_iter()
+            .find(|verb| verb.name() == name)
     }
 }
 

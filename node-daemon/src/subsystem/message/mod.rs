@@ -8,11 +8,10 @@ mod fencer;
 mod membership;
 mod scheduler;
 
-pub use attributes::{
-    AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest,
-};
+pub use attributes::{AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest};
 pub use cib::{
-    CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Scope, UpdateOrigin,
+    CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Scope,
+    UpdateOrigin,
 };
 pub use controller::{
     ActionRequest, AgentName, ControllerAnswer, ControllerPeer, ControllerRequest, ElectionBallot,
