@@ -101,10 +101,7 @@ fn is_migration(action: &GraphAction) -> bool {
 
 /// Whether an action is over only when its result is there.
 fn is_awaited(action: &GraphAction) -> bool {
-    !action
-        .attributes
-        .get("CRM_meta_op_no_wait")
-        .is_some_and(|value| super::options::is_true(value))
+    !action.attributes.get("CRM_meta_op_no_wait").is_some_and(super::options::is_true)
 }
 
 /// Nodes on which an action counts as a job.
@@ -355,7 +352,7 @@ impl Controller {
     fn fence(&mut self, action: &GraphAction, out: &mut Outputs) {
         let Some((target, _)) = action.head.node.clone() else { return };
         let verb = action.attributes.get("CRM_meta_stonith_action");
-        let verb = verb.and_then(|name| FenceVerb::from_name(name)).unwrap_or(FenceVerb::Reboot);
+        let verb = verb.and_then(FenceVerb::from_name).unwrap_or(FenceVerb::Reboot);
         let delay = action.attributes.get("CRM_meta_priority_fencing_delay");
         let confirmed =
             self.peers.iter().filter(|(_, p)| p.phase == super::Phase::Confirmed).count();

@@ -105,7 +105,10 @@ fn request(matches: &ArgMatches) -> Result<Document, String> {
     }
     let kind = if given(matches, "utilization") { "utilization" } else { "instance_attributes" };
     set("attr_set_type", Some(kind));
-    set("attr_value", text(matches, command).filter(|_| command != "update-delay" && command != "delete"));
+    set(
+        "attr_value",
+        text(matches, command).filter(|_| command != "update-delay" && command != "delete"),
+    );
     set("attr_dampening", text(matches, "delay"));
     set("attr_set", text(matches, "set"));
     set("attr_host", node.as_deref());
@@ -147,7 +150,8 @@ pub fn ask(request: &Document) -> Result<Document, ClientError> {
 }
 
 fn print(name: &str, answer: &Document, out: &mut Output) -> u8 {
-    let valued = answer.root().children_named("node").filter(|node| node.attribute("attr_value").is_some());
+    let valued =
+        answer.root().children_named("node").filter(|node| node.attribute("attr_value").is_some());
     let mut found = false;
     for node in valued {
         found = true;

@@ -14,8 +14,19 @@ use super::output::{Format, Output};
 use super::source::{self, Call, Failure, Source};
 
 const COMMANDS: [&str; 13] = [
-    "query", "create", "modify", "replace", "delete", "delete-all", "erase", "bump", "patch", "upgrade",
-    "empty", "md5-sum", "md5-sum-versioned",
+    "query",
+    "create",
+    "modify",
+    "replace",
+    "delete",
+    "delete-all",
+    "erase",
+    "bump",
+    "patch",
+    "upgrade",
+    "empty",
+    "md5-sum",
+    "md5-sum-versioned",
 ];
 
 fn command() -> Command {
@@ -84,12 +95,16 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
     if command == "empty" {
         return print_empty(matches, out);
     }
-    let xpath = given(matches, "xpath") && last_given(matches, &["scope", "xpath"]) == Some("xpath");
+    let xpath =
+        given(matches, "xpath") && last_given(matches, &["scope", "xpath"]) == Some("xpath");
     let data = match input(matches, out) {
         Ok(data) => data,
         Err(code) => return code,
     };
-    let needs = matches!(command, "create" | "modify" | "replace" | "patch" | "md5-sum" | "md5-sum-versioned");
+    let needs = matches!(
+        command,
+        "create" | "modify" | "replace" | "patch" | "md5-sum" | "md5-sum-versioned"
+    );
     if data.is_none() && (needs || command == "delete" && !xpath) {
         let or = if command == "delete" { "either --xpath or " } else { "" };
         out.error(format!(
@@ -108,7 +123,13 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
     call(matches, command, xpath, data, out)
 }
 
-fn call(matches: &ArgMatches, command: &str, xpath: bool, mut data: Option<Document>, out: &mut Output) -> u8 {
+fn call(
+    matches: &ArgMatches,
+    command: &str,
+    xpath: bool,
+    mut data: Option<Document>,
+    out: &mut Output,
+) -> u8 {
     let mut options = 0;
     let mut set = |on: bool, option: CallOptions| {
         if on {
@@ -122,7 +143,8 @@ fn call(matches: &ArgMatches, command: &str, xpath: bool, mut data: Option<Docum
     set(given(matches, "no-children"), CallOptions::NO_CHILDREN);
     set(given(matches, "node-path"), CallOptions::XPATH_ADDRESS);
     let section = if xpath { text(matches, "xpath") } else { scope(matches, command, out) };
-    if let Some(document) = data.as_mut().filter(|data| command == "replace" && data.root().name() == "cib")
+    if let Some(document) =
+        data.as_mut().filter(|data| command == "replace" && data.root().name() == "cib")
         && document.root().child("status").is_none()
     {
         let root = document.root_id();
@@ -214,7 +236,8 @@ fn explain(document: &Document) {
 
 fn scope<'m>(matches: &'m ArgMatches, command: &str, out: &mut Output) -> Option<&'m str> {
     let scope = text(matches, "scope")?;
-    let known = SECTIONS.contains(&scope) || matches!(scope, "cib" | "all" | "status" | "configuration");
+    let known =
+        SECTIONS.contains(&scope) || matches!(scope, "cib" | "all" | "status" | "configuration");
     if !known {
         out.error(format!(
             "Invalid value '{scope}' for '--scope'. Operation will apply to the entire CIB."

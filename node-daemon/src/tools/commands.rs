@@ -39,7 +39,13 @@ pub fn tool(name: &'static str, about: &'static str) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .disable_help_flag(true)
-        .arg(Arg::new("help").long("help").short('?').action(ArgAction::Help).help("Show help and exit"))
+        .arg(
+            Arg::new("help")
+                .long("help")
+                .short('?')
+                .action(ArgAction::Help)
+                .help("Show help and exit"),
+        )
         .arg(
             Arg::new("version")
                 .long("version")
@@ -67,9 +73,9 @@ pub fn given(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
-/// The value of an option; the last one counts.
+/// The value of an option, the last one counts; nothing for a switch.
 pub fn text<'m>(matches: &'m ArgMatches, id: &str) -> Option<&'m str> {
-    matches.get_many::<String>(id)?.next_back().map(String::as_str)
+    matches.try_get_many::<String>(id).ok()??.next_back().map(String::as_str)
 }
 
 /// Which of some options was given last.

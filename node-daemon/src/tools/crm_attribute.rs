@@ -131,7 +131,8 @@ fn subject(matches: &ArgMatches, source: &mut Source, out: &mut Output) -> Resul
     let name = match promotion {
         true => {
             let resource = text(matches, "promotion").map(str::to_owned);
-            let agent = || std::env::var("OCF_RESOURCE_INSTANCE").ok().filter(|name| !name.is_empty());
+            let agent =
+                || std::env::var("OCF_RESOURCE_INSTANCE").ok().filter(|name| !name.is_empty());
             let Some(resource) = resource.or_else(agent) else {
                 out.error("crm_attribute: -p/--promotion must be called from an OCF resource agent or with a resource ID specified");
                 return Err(exit::USAGE);
@@ -181,7 +182,10 @@ fn node_id(source: &mut Source, name: &str) -> Result<Option<(String, String)>, 
                 let remote = attribute("type") == Some("remote");
                 if remote { attribute("uname") } else { attribute("id") }
             }
-            "primitive" if attribute("provider") == Some("pacemaker") && attribute("type") == Some("remote") => {
+            "primitive"
+                if attribute("provider") == Some("pacemaker")
+                    && attribute("type") == Some("remote") =>
+            {
                 attribute("id").filter(|id| same(Some(id)))
             }
             "nvpair" if attribute("name") == Some("remote-node") => {
@@ -203,10 +207,9 @@ impl Subject {
     /// The settings there are.
     fn find(&self, source: &mut Source) -> Result<Vec<Found>, Failure> {
         let path = self.xpath();
-        let found = match source.call(
-            Operation::Query,
-            &Call { section: Some(&path), options: XPATH, data: None },
-        ) {
+        let found = match source
+            .call(Operation::Query, &Call { section: Some(&path), options: XPATH, data: None })
+        {
             Ok(found) => found,
             Err(Failure { code: -6, .. }) => None,
             Err(failure) => return Err(failure),
@@ -269,14 +272,15 @@ impl Subject {
             "nodes" | "status" => self.kind,
             _ => "meta_attributes",
         };
-        let set_id = self.set.clone().unwrap_or_else(|| match (self.section.as_str(), &self.node_id) {
-            ("crm_config", _) => "cib-bootstrap-options".to_owned(),
-            ("nodes" | "status", Some(id)) if self.kind == "utilization" => {
-                format!("{}-{id}-utilization", self.section)
-            }
-            ("nodes" | "status", Some(id)) => format!("{}-{id}", self.section),
-            (section, _) => format!("{section}-options"),
-        });
+        let set_id =
+            self.set.clone().unwrap_or_else(|| match (self.section.as_str(), &self.node_id) {
+                ("crm_config", _) => "cib-bootstrap-options".to_owned(),
+                ("nodes" | "status", Some(id)) if self.kind == "utilization" => {
+                    format!("{}-{id}-utilization", self.section)
+                }
+                ("nodes" | "status", Some(id)) => format!("{}-{id}", self.section),
+                (section, _) => format!("{section}-options"),
+            });
         let id = self.id.clone().unwrap_or_else(|| format!("{set_id}-{name}"));
         let id: String = id
             .chars()
@@ -383,7 +387,9 @@ fn update(
     let pair = |setting: &Found| {
         let mut pair = Document::new("nvpair");
         let root = pair.root_id();
-        for (key, text) in [("id", setting.id.as_str()), ("name", setting.name.as_str()), ("value", value)] {
+        for (key, text) in
+            [("id", setting.id.as_str()), ("name", setting.name.as_str()), ("value", value)]
+        {
             pair.set_attribute(root, key, text);
         }
         pair
@@ -424,7 +430,12 @@ fn delete(subject: &Subject, source: &mut Source, found: &[Found], out: &mut Out
 }
 
 /// Transient attributes of a live cluster belong to the attribute manager.
-fn tell_attribute_manager(matches: &ArgMatches, subject: &Subject, command: &str, out: &mut Output) -> u8 {
+fn tell_attribute_manager(
+    matches: &ArgMatches,
+    subject: &Subject,
+    command: &str,
+    out: &mut Output,
+) -> u8 {
     let mut message = Document::new("attrd_op");
     let root = message.root_id();
     let mut set = |name: &str, value: Option<&str>| {
@@ -443,12 +454,17 @@ fn tell_attribute_manager(matches: &ArgMatches, subject: &Subject, command: &str
     set("attr_host", subject.node.as_deref());
     set("attr_is_remote", Some("0"));
     set("attr_is_private", Some("0"));
-    set("attr_sync_point", text(matches, "wait").filter(|wait| matches!(*wait, "local" | "cluster")));
+    set(
+        "attr_sync_point",
+        text(matches, "wait").filter(|wait| matches!(*wait, "local" | "cluster")),
+    );
     match attrd_updater::ask(&message) {
         Ok(answer) if answer.root().attribute("status") == Some("124") => exit::TIMEOUT,
         Ok(_) => exit::OK,
         Err(error) => {
-            out.error(format!("crm_attribute: Could not send request to the attribute manager: {error}"));
+            out.error(format!(
+                "crm_attribute: Could not send request to the attribute manager: {error}"
+            ));
             node::exit_of(&error)
         }
     }
@@ -492,9 +508,10 @@ pub fn run_as_standby(arguments: &[OsString]) -> u8 {
     };
     let lifetime = text(&matches, "lifetime");
     match (last_given(&matches, &["query", "update", "delete"]), lifetime) {
-        (Some("update"), _) => {
-            call(lifetime.unwrap_or("forever"), &["-v", text(&matches, "update").unwrap_or_default()])
-        }
+        (Some("update"), _) => call(
+            lifetime.unwrap_or("forever"),
+            &["-v", text(&matches, "update").unwrap_or_default()],
+        ),
         (Some("delete"), Some(lifetime)) => call(lifetime, &["-D"]),
         (Some("delete"), None) => call("forever", &["-D"]).max(call("reboot", &["-D"])),
         (_, Some(lifetime)) => call(lifetime, &["-G", "-d", "off"]),

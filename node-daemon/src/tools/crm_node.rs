@@ -13,7 +13,8 @@ use super::output::{Format, Output};
 use super::source::{Call, Source};
 use super::{attrd_updater, exit};
 
-const COMMANDS: [&str; 7] = ["name", "cluster-id", "quorum", "list", "partition", "name-for-id", "remove"];
+const COMMANDS: [&str; 7] =
+    ["name", "cluster-id", "quorum", "list", "partition", "name-for-id", "remove"];
 
 fn command() -> Command {
     tool("crm_node", "Show information about the cluster's nodes")
@@ -75,7 +76,8 @@ fn execute(command: &str, matches: &ArgMatches, out: &mut Output) -> Result<u8, 
         _ => {
             let id = text(matches, "name-for-id").filter(|_| command == "name-for-id");
             let by_id = id.map(|id| ("id", id));
-            let answer = controller.ask("node-info", &Request { attributes: by_id.as_slice(), ..ask })?;
+            let answer =
+                controller.ask("node-info", &Request { attributes: by_id.as_slice(), ..ask })?;
             Ok(info(command, &answer, out))
         }
     }
@@ -83,7 +85,8 @@ fn execute(command: &str, matches: &ArgMatches, out: &mut Output) -> Result<u8, 
 
 fn list(command: &str, answer: &Document, out: &mut Output) {
     let Some(nodes) = payload(answer) else { return };
-    let text = |node: cib_model::Element<'_>, name| node.attribute(name).unwrap_or_default().to_owned();
+    let text =
+        |node: cib_model::Element<'_>, name| node.attribute(name).unwrap_or_default().to_owned();
     let mut members = Vec::new();
     for node in nodes.children_named("node") {
         let (id, name, state) = (text(node, "id"), text(node, "uname"), text(node, "in_ccm"));
@@ -128,7 +131,9 @@ fn info(command: &str, answer: &Document, out: &mut Output) -> u8 {
 fn remove(name: &str, out: &mut Output) -> u8 {
     let mut purge = Document::new("attrd_op");
     let root = purge.root_id();
-    for (key, value) in [("t", "attrd"), ("src", "crm_node"), ("task", "peer-remove"), ("attr_host", name)] {
+    for (key, value) in
+        [("t", "attrd"), ("src", "crm_node"), ("task", "peer-remove"), ("attr_host", name)]
+    {
         purge.set_attribute(root, key, value);
     }
     if let Err(error) = attrd_updater::ask(&purge) {
@@ -145,7 +150,10 @@ fn remove(name: &str, out: &mut Output) -> u8 {
         data.set_attribute(root, "uname", name);
         let call = Call { section: Some(section), options: 0, data: Some(data) };
         if let Err(failure) = source.call(Operation::Delete, &call) {
-            out.error(format!("crm_node: Could not remove {name} from the CIB: {}", failure.text()));
+            out.error(format!(
+                "crm_node: Could not remove {name} from the CIB: {}",
+                failure.text()
+            ));
             return failure.exit();
         }
     }

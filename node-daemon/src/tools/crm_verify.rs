@@ -10,9 +10,9 @@ use policy_engine::report::status::Display;
 use policy_engine::{Level, Message, Options, plan};
 
 use super::commands::{self, flag, given, text, tool, value};
+use super::exit;
 use super::output::{Format, Output};
 use super::source::{self, Source};
-use super::exit;
 
 fn command() -> Command {
     tool("crm_verify", "Check a configuration for errors")
@@ -104,7 +104,9 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
     } else {
         let name = document.root().name();
         findings.invalid = true;
-        findings.errors.push(format!("error: Input is not a CIB (outermost element is {name} not cib)"));
+        findings
+            .errors
+            .push(format!("error: Input is not a CIB (outermost element is {name} not cib)"));
     }
     if !findings.invalid && !findings.bad {
         return exit::OK;

@@ -8,10 +8,10 @@ use node_daemon::ipc::client::{Client, ClientError};
 use node_daemon::ipc::{Endpoint, Place};
 
 use super::commands::{self, flag, last_given, text, tool, value};
+use super::exit;
 use super::node::{self, Controller, Request, envelope, payload};
 use super::output::{Format, Output};
 use super::source::Source;
-use super::exit;
 
 /// No DC is elected yet.
 const NO_DC: u8 = 113;
@@ -127,7 +127,11 @@ fn supervisor(out: &mut Output) -> Result<u8, ClientError> {
     } else {
         out.line(format!("Status of pacemakerd: '{}' (last updated {date})", friendly(&state)));
     }
-    element(out, "pacemakerd", &[("sys_from", "pacemakerd"), ("state", &state), ("last_updated", &date)]);
+    element(
+        out,
+        "pacemakerd",
+        &[("sys_from", "pacemakerd"), ("state", &state), ("last_updated", &date)],
+    );
     Ok(exit::OK)
 }
 

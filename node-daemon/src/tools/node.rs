@@ -23,7 +23,8 @@ pub fn exit_of(error: &ClientError) -> u8 {
 /// The node an agent acts for, as its environment says (spec 61 §9).
 pub fn of_agent() -> Option<String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let host = variable("OCF_RESKEY_CRM_meta_container_attribute_target").as_deref() == Some("host");
+    let host =
+        variable("OCF_RESKEY_CRM_meta_container_attribute_target").as_deref() == Some("host");
     let physical = variable("OCF_RESKEY_CRM_meta_physical_host").filter(|_| host);
     physical.or_else(|| variable("OCF_RESKEY_CRM_meta_on_node"))
 }
@@ -73,7 +74,10 @@ impl Controller {
         ] {
             options.set_attribute(root, name, value);
         }
-        controller.send("hello", &Request { system: "crmd", payload: Some(&options), ..Request::default() })?;
+        controller.send(
+            "hello",
+            &Request { system: "crmd", payload: Some(&options), ..Request::default() },
+        )?;
         Ok(controller)
     }
 

@@ -41,7 +41,11 @@ pub struct Output {
 
 impl Output {
     /// As the command line wants it.
-    pub fn of(matches: &ArgMatches, arguments: &[OsString], formats: &[Format]) -> Result<Output, u8> {
+    pub fn of(
+        matches: &ArgMatches,
+        arguments: &[OsString],
+        formats: &[Format],
+    ) -> Result<Output, u8> {
         let format = match commands::text(matches, "output-as") {
             None | Some("text" | "console") => Format::Text,
             Some("xml") => Format::Xml,
@@ -59,7 +63,8 @@ impl Output {
         }
         let words: Vec<String> =
             arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-        let request = std::iter::once(program(arguments)).chain(words).collect::<Vec<_>>().join(" ");
+        let request =
+            std::iter::once(program(arguments)).chain(words).collect::<Vec<_>>().join(" ");
         let to = commands::text(matches, "output-to").filter(|to| *to != "-").map(str::to_owned);
         Ok(Output { format, quiet: false, text: String::new(), request, errors: Vec::new(), to })
     }
@@ -144,8 +149,12 @@ impl Output {
         let mut status = status.root().to_xml_at(1);
         if !self.errors.is_empty() {
             let open = status.trim_end().trim_end_matches("/>").to_owned();
-            let errors = self.errors.iter().map(|error| format!("      <error>{}</error>\n", escape(error)));
-            status = format!("{open}>\n    <errors>\n{}    </errors>\n  </status>\n", errors.collect::<String>());
+            let errors =
+                self.errors.iter().map(|error| format!("      <error>{}</error>\n", escape(error)));
+            status = format!(
+                "{open}>\n    <errors>\n{}    </errors>\n  </status>\n",
+                errors.collect::<String>()
+            );
         }
         format!("{}>\n{}{status}</pacemaker-result>\n", head.trim_end_matches("/>"), self.text)
     }

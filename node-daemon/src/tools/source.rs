@@ -124,7 +124,11 @@ impl Source {
     ///
     /// # Errors
     /// As the CIB manager says.
-    pub fn call(&mut self, operation: Operation, call: &Call<'_>) -> Result<Option<Document>, Failure> {
+    pub fn call(
+        &mut self,
+        operation: Operation,
+        call: &Call<'_>,
+    ) -> Result<Option<Document>, Failure> {
         match self {
             Source::File(file) => file.call(operation, call),
             Source::Live(live) => live.call(operation, call),
@@ -191,7 +195,9 @@ impl FileCib {
                 self.changed |= operation.modifies();
                 Ok(outcome.output)
             }
-            Err(error) => Err(Failure { code: OperationError::code(error), output: outcome.output }),
+            Err(error) => {
+                Err(Failure { code: OperationError::code(error), output: outcome.output })
+            }
         }
     }
 
@@ -237,9 +243,12 @@ impl LiveCib {
         let mut client = Client::connect(&Place::from_environment(), Endpoint::CibWrite)?;
         let mut register = Document::new("cib_command");
         let root = register.root_id();
-        for (name, value) in
-            [("t", "cib"), ("cib_op", "register"), ("cib_clientname", program), ("cib_callopt", "4096")]
-        {
+        for (name, value) in [
+            ("t", "cib"),
+            ("cib_op", "register"),
+            ("cib_clientname", program),
+            ("cib_callopt", "4096"),
+        ] {
             register.set_attribute(root, name, value);
         }
         let reply = client.ask(&register.root().to_xml_compact(), TIMEOUT)?;

@@ -22,8 +22,19 @@ const CLEAN_UP: u32 = 1 << 19;
 
 /// Commands, in the order in which the last one counts.
 const COMMANDS: [&str; 13] = [
-    "list-installed", "list-registered", "register", "query", "deregister", "list-targets", "list", "reboot",
-    "fence", "unfence", "confirm", "last", "history",
+    "list-installed",
+    "list-registered",
+    "register",
+    "query",
+    "deregister",
+    "list-targets",
+    "list",
+    "reboot",
+    "fence",
+    "unfence",
+    "confirm",
+    "last",
+    "history",
 ];
 
 fn command() -> Command {
@@ -207,7 +218,12 @@ impl Fencer {
         message.root().to_xml_compact()
     }
 
-    fn call(&mut self, operation: &str, options: u32, data: Option<&Document>) -> Result<Ended, ClientError> {
+    fn call(
+        &mut self,
+        operation: &str,
+        options: u32,
+        data: Option<&Document>,
+    ) -> Result<Ended, ClientError> {
         let message = self.message(operation, SYNCHRONOUS_SELF | options, data);
         let patience = Duration::from_secs(u64::from(self.timeout) + 10);
         self.client.ask(&message, patience).map(|text| Ended::read(&text))
@@ -227,24 +243,36 @@ impl Fencer {
             "unfence" => self.fence(subject, "on", matches, out),
             "reboot" => self.fence(subject, "reboot", matches, out),
             "confirm" => {
-                let data = element("stonith_admin", &[("st_target", subject), ("st_device_action", "off")]);
+                let data = element(
+                    "stonith_admin",
+                    &[("st_target", subject), ("st_device_action", "off")],
+                );
                 let ended = self.call("st_fence", MANUAL, Some(&data))?;
                 Ok(finished(&ended, &format!("Couldn't confirm {subject}"), out))
             }
             "query" => {
-                let data =
-                    element("st_device_id", &[("st_device_id", subject), ("st_device_action", "monitor")]);
+                let data = element(
+                    "st_device_id",
+                    &[("st_device_id", subject), ("st_device_action", "monitor")],
+                );
                 let ended = self.call("st_execute", 0, Some(&data))?;
                 Ok(ended.code())
             }
             "list-targets" => {
-                let data = element("st_device_id", &[("st_device_id", subject), ("st_device_action", "list")]);
+                let data = element(
+                    "st_device_id",
+                    &[("st_device_id", subject), ("st_device_action", "list")],
+                );
                 let ended = self.call("st_execute", 0, Some(&data))?;
                 Ok(targets(&ended, out))
             }
             "register" => self.register(subject, matches, out),
             "deregister" => {
-                let ended = self.call("st_device_remove", 0, Some(&element("st_device_id", &[("id", subject)])))?;
+                let ended = self.call(
+                    "st_device_remove",
+                    0,
+                    Some(&element("st_device_id", &[("id", subject)])),
+                )?;
                 Ok(finished(&ended, &format!("Couldn't remove {subject}"), out))
             }
             "history" => self.history(subject, matches, out),
@@ -303,12 +331,18 @@ impl Fencer {
         Ok(finished(&ended, &format!("Couldn't {what} {target}"), out))
     }
 
-    fn register(&mut self, id: &str, matches: &ArgMatches, out: &mut Output) -> Result<u8, ClientError> {
+    fn register(
+        &mut self,
+        id: &str,
+        matches: &ArgMatches,
+        out: &mut Output,
+    ) -> Result<u8, ClientError> {
         let Some(agent) = text(matches, "agent") else {
             out.error("Please specify an agent to query using -a,--agent [value]");
             return Ok(exit::USAGE);
         };
-        let mut device = element("st_device_id", &[("id", id), ("agent", agent), ("namespace", "stonith-ng")]);
+        let mut device =
+            element("st_device_id", &[("id", id), ("agent", agent), ("namespace", "stonith-ng")]);
         let root = device.root_id();
         let attributes = device.append_element(root, "attributes");
         let given = |key| matches.get_many::<String>(key).into_iter().flatten();
@@ -329,7 +363,12 @@ impl Fencer {
         self.call("st_fence_history", options, data.as_ref())
     }
 
-    fn history(&mut self, subject: &str, matches: &ArgMatches, out: &mut Output) -> Result<u8, ClientError> {
+    fn history(
+        &mut self,
+        subject: &str,
+        matches: &ArgMatches,
+        out: &mut Output,
+    ) -> Result<u8, ClientError> {
         let target = Some(subject).filter(|subject| *subject != "*");
         if given(matches, "cleanup") {
             let of = target.map(|target| format!(" for node {target}")).unwrap_or_default();
@@ -349,7 +388,8 @@ impl Fencer {
 
     fn last(&mut self, target: &str, out: &mut Output) -> Result<u8, ClientError> {
         let ended = self.records(Some(target), 0)?;
-        let done = ended.document.root().descendants().filter(|e| e.attribute("st_state") == Some("2"));
+        let done =
+            ended.document.root().descendants().filter(|e| e.attribute("st_state") == Some("2"));
         let when = done.filter_map(|e| e.attribute("st_date")?.parse::<i64>().ok()).max();
         match when {
             Some(when) => {
@@ -372,17 +412,24 @@ fn describe(event: cib_model::Element<'_>) -> String {
     };
     let (state, when) = match text("st_state") {
         "2" => ("successful", "last-successful"),
-        "3" => ("failed", "last-failed"),
+        "4" => ("failed", "last-failed"),
         _ => ("pending", ""),
     };
-    let reason = event.attribute("exit-reason").map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let delegate = event.attribute("st_delegate").map(|d| format!("delegate={d}, ")).unwrap_or_default();
+    let reason =
+        event.attribute("exit-reason").map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let delegate =
+        event.attribute("st_delegate").map(|d| format!("delegate={d}, ")).unwrap_or_default();
     let (target, client, origin) = (text("st_target"), text("st_clientname"), text("st_origin"));
     let seconds = event.attribute("st_date").and_then(|s| s.parse::<i64>().ok());
-    let nanoseconds = event.attribute("st_date_nsec").and_then(|n| n.parse::<i32>().ok()).unwrap_or(0);
+    let nanoseconds =
+        event.attribute("st_date_nsec").and_then(|n| n.parse::<i32>().ok()).unwrap_or(0);
     let time = seconds.and_then(|s| jiff::Timestamp::new(s, nanoseconds).ok()).map(|at| {
         let local = at.to_zoned(jiff::tz::TimeZone::system());
-        let zone = if local.offset().seconds() == 0 { "Z".to_owned() } else { local.strftime("%:z").to_string() };
+        let zone = if local.offset().seconds() == 0 {
+            "Z".to_owned()
+        } else {
+            local.strftime("%:z").to_string()
+        };
         format!(", {when}='{}{zone}'", local.strftime("%Y-%m-%d %H:%M:%S.%6f"))
     });
     let time = time.filter(|_| !when.is_empty()).unwrap_or_default();

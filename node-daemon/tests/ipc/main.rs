@@ -33,7 +33,11 @@ impl Cib {
     fn call(&mut self, operation: &str, section: &str, data: &str) -> (String, Document) {
         self.call += 1;
         let call = self.call;
-        let data = if data.is_empty() { String::new() } else { format!("<cib_calldata>{data}</cib_calldata>") };
+        let data = if data.is_empty() {
+            String::new()
+        } else {
+            format!("<cib_calldata>{data}</cib_calldata>")
+        };
         let text = format!(
             r#"<cib_command t="cib" cib_op="{operation}" cib_section="{section}" cib_callid="{call}" cib_callopt="4096">{data}</cib_command>"#
         );
@@ -73,7 +77,11 @@ fn long_messages_travel_in_parts_both_ways() {
     let node = Node::start("long");
     let mut cib = Cib::open(&node, Endpoint::CibWrite);
     let long = "x".repeat(700_000);
-    let (code, _) = cib.call("cib_create", "nodes", &format!(r#"<node id="1" uname="n" description="{long}"/>"#));
+    let (code, _) = cib.call(
+        "cib_create",
+        "nodes",
+        &format!(r#"<node id="1" uname="n" description="{long}"/>"#),
+    );
     assert_eq!(code, "0");
     let (_, reply) = cib.call("cib_query", "nodes", "");
     let description = reply.root().descendants().find_map(|e| e.attribute("description")).unwrap();
@@ -127,7 +135,8 @@ fn what_is_no_xml_is_answered_so_and_what_is_no_frame_ends_the_connection() {
 fn a_client_that_does_not_read_is_dropped_and_others_are_served() {
     let node = Node::start("silent");
     let mut silent = Cib::open(&node, Endpoint::CibRead);
-    let notify = r#"<x cib_op="cib_notify" cib_notify_type="cib_diff_notify" cib_notify_activate="1"/>"#;
+    let notify =
+        r#"<x cib_op="cib_notify" cib_notify_type="cib_diff_notify" cib_notify_activate="1"/>"#;
     silent.client.ask(notify, PATIENCE).unwrap();
     let mut writer = Cib::open(&node, Endpoint::CibWrite);
     for index in 0..700 {

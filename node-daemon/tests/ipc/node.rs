@@ -78,12 +78,18 @@ fn run(mut server: Server, stop: &AtomicBool) {
     let (mut from_server, mut from_cib) = (Outputs::default(), Outputs::default());
     let view = GroupView { room: Room::Cib, members: vec![me], joined: vec![me], left: vec![] };
     let from = Address { node: me, room: Room::Messaging };
-    cib.handle(now(), Envelope { from, to: Target::Here(Room::Cib), body: view.into() }, &mut from_cib);
+    cib.handle(
+        now(),
+        Envelope { from, to: Target::Here(Room::Cib), body: view.into() },
+        &mut from_cib,
+    );
     server.start(now(), &mut from_server);
     let mut events = Events::with_capacity(64);
     while !stop.load(Ordering::Relaxed) {
         let longest = Duration::from_millis(20);
-        let wait = server.poll_timeout().map_or(longest, |at| at.saturating_sub(now().elapsed).min(longest));
+        let wait = server
+            .poll_timeout()
+            .map_or(longest, |at| at.saturating_sub(now().elapsed).min(longest));
         poll.poll(&mut events, Some(wait)).unwrap();
         for event in &events {
             server.note(event);
@@ -103,7 +109,10 @@ fn deliver(
     from_cib: &mut Outputs,
 ) {
     loop {
-        let next = [(Room::Clients, from_server.envelopes.pop_front()), (Room::Cib, from_cib.envelopes.pop_front())];
+        let next = [
+            (Room::Clients, from_server.envelopes.pop_front()),
+            (Room::Cib, from_cib.envelopes.pop_front()),
+        ];
         if next.iter().all(|(_, envelope)| envelope.is_none()) {
             return;
         }

@@ -169,8 +169,7 @@ pub struct Ban {
 /// Pure, as [`plan`](crate::plan()): `document` is a CIB of the current schema series.
 pub fn monitor(document: &Document, now: DateTime, display: &Display) -> Monitored {
     let generated = crate::input::generate(document);
-    let mut cluster =
-        crate::schedule::unpack(document, &generated, now, Switches::default());
+    let mut cluster = crate::schedule::unpack(document, &generated, now, Switches::default());
     let snapshot = Snapshot::of(&cluster, display.pending);
     crate::input::constraints(&mut cluster);
     let sections = status::listing(&mut cluster, display);

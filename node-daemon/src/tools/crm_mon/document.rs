@@ -75,9 +75,11 @@ fn summary(view: &View, look: &Look, out: &mut Document, root: ElementId) {
     }
     if shows(Section::Counts) {
         xml::element(out, summary, "nodes_configured", &[("number", &facts.nodes.to_string())]);
-        let counts = [facts.instances, facts.disabled, facts.blocked].map(|count| count.to_string());
+        let counts =
+            [facts.instances, facts.disabled, facts.blocked].map(|count| count.to_string());
         let [number, disabled, blocked] = &counts;
-        let attributes = [("number", number.as_str()), ("disabled", disabled), ("blocked", blocked)];
+        let attributes =
+            [("number", number.as_str()), ("disabled", disabled), ("blocked", blocked)];
         xml::element(out, summary, "resources_configured", &attributes);
     }
     if shows(Section::Options) {
@@ -87,7 +89,8 @@ fn summary(view: &View, look: &Look, out: &mut Document, root: ElementId) {
 
 fn options(look: &Look, out: &mut Document, summary: ElementId) {
     let facts = &look.monitored.facts;
-    let timeout = cib_model::scalar::parse_interval_ms(&facts.fencing_timeout).unwrap_or(60_000).to_string();
+    let timeout =
+        cib_model::scalar::parse_interval_ms(&facts.fencing_timeout).unwrap_or(60_000).to_string();
     let delay = facts.priority_fencing_delay_ms.to_string();
     let fencing = word(facts.fencing_enabled);
     let attributes = [
@@ -123,10 +126,14 @@ fn details(view: &View, seen: &Monitored, out: &mut Document, root: ElementId) {
         let list = xml::element(out, root, "tickets", &[]);
         for ticket in &details.tickets {
             let status = if ticket.granted { "granted" } else { "revoked" };
-            let mut attributes =
-                vec![("id", ticket.id.as_str()), ("status", status), ("standby", word(ticket.standby))];
+            let mut attributes = vec![
+                ("id", ticket.id.as_str()),
+                ("status", status),
+                ("standby", word(ticket.standby)),
+            ];
             let granted = date(ticket.last_granted, source::now());
-            attributes.extend((ticket.last_granted >= 0).then_some(("last-granted", granted.as_str())));
+            attributes
+                .extend((ticket.last_granted >= 0).then_some(("last-granted", granted.as_str())));
             xml::element(out, list, "ticket", &attributes);
         }
     }

@@ -54,7 +54,11 @@ fn subscribe() -> Result<Client, ClientError> {
     let mut client = Client::connect(&Place::from_environment(), Endpoint::CibRead)?;
     for attributes in [
         &[("t", "cib"), ("cib_op", "register"), ("cib_clientname", "crm_mon")][..],
-        &[("cib_op", "cib_notify"), ("cib_notify_type", "cib_diff_notify"), ("cib_notify_activate", "1")],
+        &[
+            ("cib_op", "cib_notify"),
+            ("cib_notify_type", "cib_diff_notify"),
+            ("cib_notify_activate", "1"),
+        ],
     ] {
         let mut message = Document::new("cib_command");
         let root = message.root_id();

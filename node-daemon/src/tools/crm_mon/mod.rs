@@ -76,7 +76,8 @@ pub fn run(arguments: &[OsString]) -> u8 {
     if !once && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         return live::run(&view, &matches);
     }
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml, Format::Html, Format::Json]) {
+    let mut out = match Output::of(&matches, arguments, &[Format::Xml, Format::Html, Format::Json])
+    {
         Ok(out) => out,
         Err(code) => return code,
     };
@@ -106,7 +107,8 @@ struct View {
 
 impl View {
     fn of(matches: &ArgMatches) -> Result<View, String> {
-        let data = matches!(text(matches, "output-as"), Some("xml" | "json")) || given(matches, "as-xml");
+        let data =
+            matches!(text(matches, "output-as"), Some("xml" | "json")) || given(matches, "as-xml");
         let sections = Sections::of(matches, data)?;
         let detail = given(matches, "show-detail");
         let shows = |section| sections.has(section);
@@ -149,7 +151,8 @@ impl Look {
         let mut supervisor = None;
         let mut local = None;
         if source::file().is_none() {
-            let lost = || ("Error: cluster is not available on this node".to_owned(), exit::DISCONNECTED);
+            let lost =
+                || ("Error: cluster is not available on this node".to_owned(), exit::DISCONNECTED);
             let (state, _) = crmadmin::ping_supervisor("crm_mon").map_err(|_| lost())?;
             local = node::local("crm_mon").ok();
             supervisor = Some(state);
@@ -212,7 +215,8 @@ fn filtered(view: &View, title: &str, entries: &[Entry]) -> Vec<Entry> {
         (_, Some(node)) if title != "Node List" => node,
         _ => return entries.to_vec(),
     };
-    let kept: Vec<Entry> = entries.iter().filter(|entry| mentions(entry, wanted)).cloned().collect();
+    let kept: Vec<Entry> =
+        entries.iter().filter(|entry| mentions(entry, wanted)).cloned().collect();
     if kept.is_empty() && title.ends_with("Resources") {
         return vec![Entry::item("No active resources")];
     }
@@ -222,13 +226,14 @@ fn filtered(view: &View, title: &str, entries: &[Entry]) -> Vec<Entry> {
 /// Whether an entry has a word in it.
 fn mentions(entry: &Entry, word: &str) -> bool {
     let is_word = |text: &str| {
-        text.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '(' | ')' | ',')).any(|part| {
-            part == word || part.trim_end_matches(':') == word
-        })
+        text.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '(' | ')' | ','))
+            .any(|part| part == word || part.trim_end_matches(':') == word)
     };
     match entry {
         Entry::Item { text, .. } | Entry::Info(text) => is_word(text),
-        Entry::List { title, entries } => is_word(title) || entries.iter().any(|e| mentions(e, word)),
+        Entry::List { title, entries } => {
+            is_word(title) || entries.iter().any(|e| mentions(e, word))
+        }
         Entry::Spacer => false,
     }
 }

@@ -60,7 +60,8 @@ fn lists(entries: &[Entry]) -> Vec<Entry> {
 
 fn nodes(look: &Look, out: &mut String) {
     for node in &look.monitored.snapshot.nodes {
-        let (class, state) = if node.online { ("online", " online") } else { ("offline", " OFFLINE") };
+        let (class, state) =
+            if node.online { ("online", " online") } else { ("offline", " OFFLINE") };
         let mut line = format!(
             "<span class=\"bold\">{}:</span><span class=\"{class}\">{state}</span>",
             escape(&node.name)
@@ -93,7 +94,10 @@ fn items(entries: &[Entry], section: &str, out: &mut String) {
             }
             Entry::Item { text, .. } if section.ends_with("Resources") && text.contains('\t') => {
                 let class = class_of(text);
-                out.push_str(&format!("<li><span class=\"{class}\">{}</span></li>\n", escape(text)));
+                out.push_str(&format!(
+                    "<li><span class=\"{class}\">{}</span></li>\n",
+                    escape(text)
+                ));
             }
             Entry::Item { text, .. } if section == "Cluster Summary" => {
                 out.push_str(&format!("<li><span>{}</span></li>\n", escape(text)));

@@ -31,8 +31,23 @@ pub enum Section {
 use Section::*;
 
 const ALL: [Section; 17] = [
-    Attributes, Bans, Counts, Dc, FailCounts, Failures, FencingFailed, FencingPending, FencingSucceeded,
-    MaintenanceMode, Nodes, Operations, Options, Resources, Stack, Tickets, Times,
+    Attributes,
+    Bans,
+    Counts,
+    Dc,
+    FailCounts,
+    Failures,
+    FencingFailed,
+    FencingPending,
+    FencingSucceeded,
+    MaintenanceMode,
+    Nodes,
+    Operations,
+    Options,
+    Resources,
+    Stack,
+    Tickets,
+    Times,
 ];
 
 const SUMMARY: [Section; 5] = [Stack, Dc, Times, Counts, MaintenanceMode];

@@ -13,7 +13,9 @@ use crate::tools::source;
 pub fn option<'d>(cib: &'d Document, name: &str) -> Option<&'d str> {
     let config = cib.root().child("configuration")?.child("crm_config")?;
     let pairs = config.children().flat_map(|set| set.children_named("nvpair"));
-    pairs.filter(|pair| pair.attribute("name") == Some(name)).find_map(|pair| pair.attribute("value"))
+    pairs
+        .filter(|pair| pair.attribute("name") == Some(name))
+        .find_map(|pair| pair.attribute("value"))
 }
 
 /// An attribute of the CIB.
@@ -51,7 +53,8 @@ pub fn entries(view: &View, look: &Look) -> Vec<Entry> {
         if facts.blocked > 0 {
             words.push(format!("{} BLOCKED from further action due to failure", facts.blocked));
         }
-        let more = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
+        let more =
+            if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
         let text = format!("{instances} resource instance{} configured{more}", plural(instances));
         items.push(Entry::item(text));
     }

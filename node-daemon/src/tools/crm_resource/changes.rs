@@ -33,7 +33,12 @@ fn within_constraints(elements: &[Document]) -> Document {
     constraints
 }
 
-fn call(work: &mut Work, operation: Operation, call: &Call<'_>, out: &mut Output) -> Result<(), u8> {
+fn call(
+    work: &mut Work,
+    operation: Operation,
+    call: &Call<'_>,
+    out: &mut Output,
+) -> Result<(), u8> {
     match work.source.call(operation, call) {
         Ok(_) => Ok(()),
         Err(failure) => Err(failed(out, exit::text(failure.exit()), failure.exit())),
@@ -92,7 +97,10 @@ pub fn ban(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Outp
         None => match &active(work, resource, given(matches, "promoted"))[..] {
             [node] => node.clone(),
             found => {
-                out.error(format!("crm_resource: Resource '{resource}' not moved: active in {} locations.", found.len()));
+                out.error(format!(
+                    "crm_resource: Resource '{resource}' not moved: active in {} locations.",
+                    found.len()
+                ));
                 out.error("To prevent it from running on a specific location, specify a node.");
                 return exit::USAGE;
             }
@@ -101,7 +109,13 @@ pub fn ban(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Outp
     ban_from(work, matches, resource, &node, out)
 }
 
-fn ban_from(work: &mut Work, matches: &ArgMatches, resource: &str, node: &str, out: &mut Output) -> u8 {
+fn ban_from(
+    work: &mut Work,
+    matches: &ArgMatches,
+    resource: &str,
+    node: &str,
+    out: &mut Output,
+) -> u8 {
     let id = format!("cli-ban-{resource}-on-{node}");
     if !out.quiet {
         out.error(format!(
@@ -113,7 +127,13 @@ fn ban_from(work: &mut Work, matches: &ArgMatches, resource: &str, node: &str, o
     }
     let location = document(
         "rsc_location",
-        &[("id", &id), ("rsc", resource), ("role", role(matches)), ("node", node), ("score", "-INFINITY")],
+        &[
+            ("id", &id),
+            ("rsc", resource),
+            ("role", role(matches)),
+            ("node", node),
+            ("score", "-INFINITY"),
+        ],
     );
     let data = Some(within_constraints(&[location]));
     let change = Call { section: Some("constraints"), options: 0, data };
@@ -178,7 +198,9 @@ pub fn relocate(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut
         return match current.first() {
             Some(node) => ban_from(work, matches, resource, &node.clone(), out),
             None => {
-                out.error(format!("crm_resource: Resource '{resource}' not moved: active in 0 locations."));
+                out.error(format!(
+                    "crm_resource: Resource '{resource}' not moved: active in 0 locations."
+                ));
                 exit::USAGE
             }
         };
@@ -193,7 +215,13 @@ pub fn relocate(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut
     let id = format!("cli-prefer-{resource}");
     let location = document(
         "rsc_location",
-        &[("id", &id), ("rsc", resource), ("role", role(matches)), ("node", &node), ("score", "INFINITY")],
+        &[
+            ("id", &id),
+            ("rsc", resource),
+            ("role", role(matches)),
+            ("node", &node),
+            ("score", "INFINITY"),
+        ],
     );
     let data = Some(within_constraints(&[location]));
     let change = Call { section: Some("constraints"), options: 0, data };
@@ -218,7 +246,8 @@ pub fn delete(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut O
         return exit::USAGE;
     };
     let data = Some(document(kind, &[("id", resource)]));
-    match call(work, Operation::Delete, &Call { section: Some("resources"), options: 0, data }, out) {
+    match call(work, Operation::Delete, &Call { section: Some("resources"), options: 0, data }, out)
+    {
         Ok(()) => exit::OK,
         Err(code) => code,
     }

@@ -59,7 +59,8 @@ fn histories(work: &Work) -> Vec<History> {
         .flat_map(|state| {
             let node = state.attribute("uname").unwrap_or_default().to_owned();
             let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
-            let histories = resources.into_iter().flat_map(|all| all.children_named("lrm_resource"));
+            let histories =
+                resources.into_iter().flat_map(|all| all.children_named("lrm_resource"));
             histories.map(move |history| read(&node, history))
         })
         .collect()
@@ -69,7 +70,8 @@ fn read(node: &str, history: Element<'_>) -> History {
     let text = |name| history.attribute(name).unwrap_or_default().to_owned();
     let failed = history.children_named("lrm_rsc_op").any(|entry| {
         let value = |name| entry.attribute(name).and_then(|v| v.parse::<i32>().ok()).unwrap_or(0);
-        let expected = entry.attribute("transition-key").and_then(|key| key.split(':').nth(2)?.parse().ok());
+        let expected =
+            entry.attribute("transition-key").and_then(|key| key.split(':').nth(2)?.parse().ok());
         let code = value("rc-code");
         let probe = entry.attribute("operation") == Some("monitor") && value("interval") == 0;
         let fine = Some(code) == expected || code == 0 || probe && matches!(code, 7 | 8);
@@ -101,7 +103,11 @@ impl History {
         }
         payload.set_attribute(primitive, "type", &self.kind);
         let attributes = payload.append_element(root, "attributes");
-        payload.set_attribute(attributes, "crm_feature_set", policy_engine::transition::FEATURE_SET);
+        payload.set_attribute(
+            attributes,
+            "crm_feature_set",
+            policy_engine::transition::FEATURE_SET,
+        );
         payload.set_attribute(attributes, "CRM_meta_timeout", "60000");
         payload
     }
@@ -121,9 +127,8 @@ pub fn run(
         out.line(format!("Dry run: skipping clean-up of {what} due to CIB_file"));
         return exit::OK;
     }
-    live(work, matches, command, resource, node, out).unwrap_or_else(|error| {
-        failed(out, &error.to_string(), node::exit_of(&error))
-    })
+    live(work, matches, command, resource, node, out)
+        .unwrap_or_else(|error| failed(out, &error.to_string(), node::exit_of(&error)))
 }
 
 fn live(
@@ -143,8 +148,10 @@ fn live(
             let root = payload.root_id();
             payload.set_attribute(root, "on_node", node);
         }
-        controller.ask("probe_again", &Request { host: node, payload: Some(&payload), ..system })?;
-        out.line(format!("Cleaned up all resources on {}", node.unwrap_or("all nodes")));
+        controller
+            .ask("probe_again", &Request { host: node, payload: Some(&payload), ..system })?;
+        out.line("Waiting for 1 reply from the controller");
+        out.line("... got reply (done)");
         return Ok(exit::OK);
     }
     let base = |name: &str| name.split(':').next().unwrap_or(name).to_owned();
@@ -157,7 +164,8 @@ fn live(
     let mut waiting = 0;
     for history in histories(work) {
         let of_node = node.is_none_or(|node| node.eq_ignore_ascii_case(&history.node));
-        let of_resource = wanted.as_ref().is_none_or(|wanted| wanted.contains(&base(&history.resource)));
+        let of_resource =
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(&base(&history.resource)));
         if !of_node || !of_resource {
             continue;
         }
@@ -174,7 +182,10 @@ fn live(
     }
     if waiting > 0 && !out.quiet {
         let plural = if waiting == 1 { "reply" } else { "replies" };
-        out.line(format!("Waiting for {waiting} {plural} from the controller{} (done)", " got reply".repeat(waiting)));
+        out.line(format!("Waiting for {waiting} {plural} from the controller"));
+        for left in (0..waiting).rev() {
+            out.line(if left == 0 { "... got reply (done)" } else { "... got reply" });
+        }
     }
     Ok(exit::OK)
 }
@@ -190,7 +201,8 @@ pub fn fail(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output)
         return failed(out, exit::text(exit::NO_SUCH), exit::NO_SUCH);
     };
     let payload = history.payload();
-    let request = Request { system: "crmd", host: Some(node), payload: Some(&payload), ..Request::default() };
+    let request =
+        Request { system: "crmd", host: Some(node), payload: Some(&payload), ..Request::default() };
     let asked = Controller::connect("crm_resource").and_then(|mut c| c.ask("lrm_fail", &request));
     match asked {
         Ok(_) => exit::OK,
@@ -226,7 +238,11 @@ pub fn wait(work: &mut Work, matches: &ArgMatches, out: &mut Output) -> u8 {
         if Instant::now() > end {
             out.error("Pending actions:");
             for action in pending {
-                let on = action.node.as_ref().map(|(name, _)| format!("\ton {name}")).unwrap_or_default();
+                let on = action
+                    .node
+                    .as_ref()
+                    .map(|(name, _)| format!("\ton {name}"))
+                    .unwrap_or_default();
                 out.error(format!("\tAction {}: {}{on}", action.id, action.operation_key));
             }
             return failed(out, exit::text(exit::TIMEOUT), exit::TIMEOUT);

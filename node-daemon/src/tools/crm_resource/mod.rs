@@ -13,15 +13,36 @@ use policy_engine::report::monitor::{Monitored, PrimitiveLine, monitor};
 use policy_engine::report::status::Display;
 
 use super::commands::{self, flag, given, last_given, long_flag, text, tool, value};
+use super::exit;
 use super::output::{Format, Output};
 use super::source::{self, Failure, Source};
-use super::exit;
 
 /// Commands; the last one given counts.
 const COMMANDS: [&str; 25] = [
-    "list", "list-raw", "list-operations", "list-all-operations", "locate", "query-xml", "query-xml-raw",
-    "why", "constraints", "stack", "get-parameter", "set-parameter", "delete-parameter", "get-property",
-    "set-property", "move", "ban", "clear", "cleanup", "refresh", "fail", "delete", "wait", "list-cts",
+    "list",
+    "list-raw",
+    "list-operations",
+    "list-all-operations",
+    "locate",
+    "query-xml",
+    "query-xml-raw",
+    "why",
+    "constraints",
+    "stack",
+    "get-parameter",
+    "set-parameter",
+    "delete-parameter",
+    "get-property",
+    "set-property",
+    "move",
+    "ban",
+    "clear",
+    "cleanup",
+    "refresh",
+    "fail",
+    "delete",
+    "wait",
+    "list-cts",
     "get-option",
 ];
 
@@ -106,7 +127,12 @@ impl Work {
         let display = Display { inactive: true, rsc_only: true, ..Display::monitor() };
         let alone = monitor(&current, source::now(), &display);
         let full = monitor(&current, source::now(), &Display { rsc_only: false, ..display });
-        Ok(Work { source, cib, bare: alone.lines, seen: Monitored { sections: alone.sections, ..full } })
+        Ok(Work {
+            source,
+            cib,
+            bare: alone.lines,
+            seen: Monitored { sections: alone.sections, ..full },
+        })
     }
 
     /// The element of a resource, by its id or the name of an instance.
@@ -129,7 +155,9 @@ impl Work {
 
     /// Primitives that are the resource or in it.
     fn primitives<'w>(&self, lines: &'w [PrimitiveLine], name: &str) -> Vec<&'w PrimitiveLine> {
-        let is_in = |line: &&PrimitiveLine| line.id == name || line.within.iter().any(|outer| outer == name);
+        let is_in = |line: &&PrimitiveLine| {
+            line.id == name || line.within.iter().any(|outer| outer == name)
+        };
         lines.iter().filter(is_in).collect()
     }
 }
@@ -159,7 +187,16 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
         out.error(format!("Error performing operation: {}", exit::text(exit::NO_SUCH)));
         return exit::NO_SUCH;
     }
-    let optional = ["list", "list-raw", "list-operations", "list-all-operations", "why", "cleanup", "refresh", "wait"];
+    let optional = [
+        "list",
+        "list-raw",
+        "list-operations",
+        "list-all-operations",
+        "why",
+        "cleanup",
+        "refresh",
+        "wait",
+    ];
     let code = match (command, resource) {
         ("list", _) => queries::list(&work, out),
         ("list-raw" | "list-cts", _) => queries::list_raw(&work, out),
@@ -167,7 +204,9 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
         ("list-all-operations", _) => queries::operations(&work, matches, false, out),
         ("why", resource) => queries::why(&work, resource, text(matches, "node"), out),
         ("wait", _) => cleanup::wait(&mut work, matches, out),
-        ("cleanup" | "refresh", resource) => cleanup::run(&mut work, matches, command, resource, out),
+        ("cleanup" | "refresh", resource) => {
+            cleanup::run(&mut work, matches, command, resource, out)
+        }
         (other, None) if !optional.contains(&other) => {
             out.error("crm_resource: Must supply a resource id with -r");
             exit::USAGE
@@ -178,9 +217,13 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
         ("stack", Some(resource)) => queries::constraints(&work, resource, true, out),
         ("get-parameter", Some(resource)) => parameters::get(&work, matches, resource, out),
         ("set-parameter", Some(resource)) => parameters::set(&mut work, matches, resource, out),
-        ("delete-parameter", Some(resource)) => parameters::delete(&mut work, matches, resource, out),
+        ("delete-parameter", Some(resource)) => {
+            parameters::delete(&mut work, matches, resource, out)
+        }
         ("get-property", Some(resource)) => parameters::get_property(&work, matches, resource, out),
-        ("set-property", Some(resource)) => parameters::set_property(&mut work, matches, resource, out),
+        ("set-property", Some(resource)) => {
+            parameters::set_property(&mut work, matches, resource, out)
+        }
         ("move", Some(resource)) => changes::relocate(&mut work, matches, resource, out),
         ("ban", Some(resource)) => changes::ban(&mut work, matches, resource, out),
         ("clear", Some(resource)) => changes::clear(&mut work, matches, resource, out),

@@ -21,7 +21,12 @@ fn kind(matches: &ArgMatches) -> &'static str {
 }
 
 /// Settings of a name directly in a resource, as far as sets and ids are given.
-fn settings<'w>(work: &'w Work, matches: &ArgMatches, resource: &str, name: &str) -> Vec<Element<'w>> {
+fn settings<'w>(
+    work: &'w Work,
+    matches: &ArgMatches,
+    resource: &str,
+    name: &str,
+) -> Vec<Element<'w>> {
     let (set, id) = (text(matches, "set-name"), text(matches, "nvpair"));
     let element = work.element(resource);
     let sets = element.into_iter().flat_map(|e| e.children_named(kind(matches)));
@@ -66,9 +71,10 @@ fn change(
     out: &mut Output,
 ) -> Result<(), u8> {
     let call = Call { section: Some("resources"), options: 0, data: Some(data) };
-    work.source.call(operation, &call).map(drop).map_err(|failure: Failure| {
-        failed(out, exit::text(failure.exit()), failure.exit())
-    })
+    work.source
+        .call(operation, &call)
+        .map(drop)
+        .map_err(|failure: Failure| failed(out, exit::text(failure.exit()), failure.exit()))
 }
 
 fn pair(id: &str, name: &str, value: Option<&str>) -> Document {
@@ -129,7 +135,9 @@ fn skeleton(
     let kind = kind(matches);
     let element = work.element(resource);
     let known = element.and_then(|e| e.children_named(kind).next()?.xml_id());
-    let set = text(matches, "set-name").or(known).map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
+    let set = text(matches, "set-name")
+        .or(known)
+        .map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
     let id = text(matches, "nvpair").map_or_else(|| format!("{set}-{name}"), str::to_owned);
     let mut document = Document::new(element.map_or("primitive", Element::name));
     let root = document.root_id();

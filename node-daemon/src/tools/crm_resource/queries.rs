@@ -18,13 +18,16 @@ pub fn leaves(status: &ResourceStatus) -> Vec<&PrimitiveStatus> {
         ResourceStatus::Primitive(primitive) => vec![primitive],
         ResourceStatus::Group { members, .. } => members.iter().flat_map(leaves).collect(),
         ResourceStatus::Clone { instances, .. } => instances.iter().flat_map(leaves).collect(),
-        ResourceStatus::Bundle { replicas, .. } => replicas.iter().flatten().flat_map(leaves).collect(),
+        ResourceStatus::Bundle { replicas, .. } => {
+            replicas.iter().flatten().flat_map(leaves).collect()
+        }
     }
 }
 
 /// The primitives that are a resource or in it, and whether they are active.
 pub fn primitives<'w>(work: &'w Work, name: &str) -> Vec<&'w PrimitiveStatus> {
-    let ids: Vec<&str> = work.primitives(&work.seen.lines, name).iter().map(|l| l.id.as_str()).collect();
+    let ids: Vec<&str> =
+        work.primitives(&work.seen.lines, name).iter().map(|l| l.id.as_str()).collect();
     let all = work.seen.snapshot.resources.iter().flat_map(leaves);
     all.filter(|primitive| ids.contains(&primitive.facts.id.as_str())).collect()
 }
@@ -40,7 +43,8 @@ pub fn list(work: &Work, out: &mut Output) -> u8 {
         }
         return exit::OK;
     }
-    let is_list = |e: &&Entry| matches!(e, Entry::List { title, .. } if title == "Full List of Resources");
+    let is_list =
+        |e: &&Entry| matches!(e, Entry::List { title, .. } if title == "Full List of Resources");
     let mut listing = String::new();
     if let Some(section) = work.seen.sections.iter().find(is_list) {
         render(std::slice::from_ref(section), 0, Style::Fancy, &mut listing);
@@ -85,7 +89,8 @@ pub fn operations(work: &Work, matches: &ArgMatches, active: bool, out: &mut Out
             if resource.is_some_and(|resource| resource != id) {
                 continue;
             }
-            let Some(line) = work.primitives(&work.bare, id).first().map(|line| line.text.clone()) else {
+            let Some(line) = work.primitives(&work.bare, id).first().map(|line| line.text.clone())
+            else {
                 continue;
             };
             let mut entries: Vec<Element<'_>> = history.children_named("lrm_rsc_op").collect();
@@ -180,20 +185,29 @@ pub fn why(work: &Work, resource: Option<&str>, node: Option<&str>, out: &mut Ou
     let tops: Vec<String> = match resource {
         Some(resource) => vec![resource.to_owned()],
         None => {
-            let resources = work.cib.root().child("configuration").and_then(|c| c.child("resources"));
+            let resources =
+                work.cib.root().child("configuration").and_then(|c| c.child("resources"));
             let children = resources.into_iter().flat_map(|r| r.children());
-            children.filter(|e| e.name() != "template").filter_map(|e| e.xml_id().map(str::to_owned)).collect()
+            children
+                .filter(|e| e.name() != "template")
+                .filter_map(|e| e.xml_id().map(str::to_owned))
+                .collect()
         }
     };
     for name in tops {
         let instances = primitives(work, &name);
-        let on = |node: &str| instances.iter().any(|p| p.active && p.nodes.iter().any(|(n, ..)| n == node));
+        let on = |node: &str| {
+            instances.iter().any(|p| p.active && p.nodes.iter().any(|(n, ..)| n == node))
+        };
         match node {
             None => {
-                let word = if instances.iter().any(|p| p.active) { "running" } else { "not running" };
+                let word =
+                    if instances.iter().any(|p| p.active) { "running" } else { "not running" };
                 out.line(format!("Resource {name} is {word}"));
             }
-            Some(node) if on(node) => out.line(format!("Resource {name} is running on host {node}")),
+            Some(node) if on(node) => {
+                out.line(format!("Resource {name} is running on host {node}"))
+            }
             Some(node) if resource.is_some() => {
                 out.line(format!("Resource {name} is not running on host {node}"));
             }
@@ -208,14 +222,18 @@ fn checks(work: &Work, name: &str, instances: &[&PrimitiveStatus], out: &mut Out
     let top = work.top(name).and_then(Element::xml_id).unwrap_or(name).to_owned();
     let target = instances.iter().find_map(|p| p.facts.target_role.as_deref());
     match target.map(str::to_ascii_lowercase).as_deref() {
-        Some("stopped") => out.line(format!("Configuration specifies '{top}' should remain stopped")),
+        Some("stopped") => {
+            out.line(format!("Configuration specifies '{top}' should remain stopped"))
+        }
         Some("unpromoted" | "slave") => {
             out.line(format!("Configuration specifies '{top}' should not be promoted"));
         }
         _ => {}
     }
     if instances.iter().any(|p| !p.facts.managed) {
-        out.line(format!("Configuration prevents cluster from stopping or starting unmanaged '{top}'"));
+        out.line(format!(
+            "Configuration prevents cluster from stopping or starting unmanaged '{top}'"
+        ));
     }
     if let Some(node) = instances.iter().find_map(|p| p.locked_to.as_deref()) {
         out.line(format!("'{top}' is locked to node {node} due to shutdown"));
@@ -242,7 +260,12 @@ fn locations(work: &Work, name: &str) -> Option<Entry> {
         .filter(|c| c.attribute("rsc") == Some(name) && c.attribute("node").is_some())
         .map(|c| {
             let text = |key| c.attribute(key).unwrap_or_default();
-            Entry::item(format!("Node {} (score={}, id={}, rsc={name})", text("node"), text("score"), text("id")))
+            Entry::item(format!(
+                "Node {} (score={}, id={}, rsc={name})",
+                text("node"),
+                text("score"),
+                text("id")
+            ))
         })
         .collect();
     (!items.is_empty()).then(|| Entry::list("Locations", items))
@@ -252,8 +275,20 @@ fn related(work: &Work, name: &str, recursive: bool, path: &mut Vec<String>) -> 
     path.push(name.to_owned());
     let mut out: Vec<Entry> = locations(work, name).into_iter().collect();
     let directions = [
-        ("with-rsc", "rsc", "with-rsc-role", "needs role", format!("Resources colocated with {name}")),
-        ("rsc", "with-rsc", "with-rsc-role", "with role", format!("Resources {name} is colocated with")),
+        (
+            "with-rsc",
+            "rsc",
+            "with-rsc-role",
+            "needs role",
+            format!("Resources colocated with {name}"),
+        ),
+        (
+            "rsc",
+            "with-rsc",
+            "with-rsc-role",
+            "with role",
+            format!("Resources {name} is colocated with"),
+        ),
     ];
     for (own, other, role, word, title) in directions {
         let mut items = Vec::new();
@@ -264,7 +299,8 @@ fn related(work: &Work, name: &str, recursive: bool, path: &mut Vec<String>) -> 
                 items.push(Entry::item(format!("{peer} (id={id} - loop)")));
                 continue;
             }
-            let role = constraint.attribute(role).filter(|role| !role.eq_ignore_ascii_case("started"));
+            let role =
+                constraint.attribute(role).filter(|role| !role.eq_ignore_ascii_case("started"));
             let role = role.map(|role| format!("{word}={role}, ")).unwrap_or_default();
             items.push(Entry::item(format!("{peer} (score={}, {role}id={id})", text("score"))));
             let below = match recursive {
