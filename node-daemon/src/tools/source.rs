@@ -23,7 +23,7 @@ pub struct Failure {
     /// Negative code of the CIB manager.
     pub code: i32,
     /// What came with the refusal.
-    pub output: Option<Document>,
+    pub output: Option<Box<Document>>,
 }
 
 impl Failure {
@@ -196,7 +196,7 @@ impl FileCib {
                 Ok(outcome.output)
             }
             Err(error) => {
-                Err(Failure { code: OperationError::code(error), output: outcome.output })
+                Err(Failure { code: OperationError::code(error), output: outcome.output.map(Box::new) })
             }
         }
     }
@@ -284,6 +284,6 @@ impl LiveCib {
         let code = root.attribute("cib_rc").and_then(|code| code.parse().ok()).unwrap_or(-71);
         let data = root.child("cib_calldata").and_then(|data| data.children().next());
         let output = data.map(Document::from_subtree);
-        if code == 0 { Ok(output) } else { Err(Failure { code, output }) }
+        if code == 0 { Ok(output) } else { Err(Failure { code, output: output.map(Box::new) }) }
     }
 }

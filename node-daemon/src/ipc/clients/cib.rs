@@ -1,13 +1,17 @@
 //! The CIB manager's endpoints (spec 51 §10, 62 §9.4).
 
+use std::collections::BTreeMap;
+
 use cib_model::operation::CallOptions;
 use cib_model::patch::Patch;
 use cib_model::{Document, Element};
 
+use super::legacy::for_old_clients;
 use super::session::{Session, SessionId};
 use super::tag::Tag;
 use super::{Clients, Kind};
 use crate::ipc::endpoint::Endpoint;
+use crate::ipc::frame::Layout;
 use crate::ipc::parts::Message;
 use crate::subsystem::{
     CibAnswer, CibChanged, CibError, CibOperation, CibRequest, CibUpdate, Now, Outputs, Room,
@@ -49,7 +53,7 @@ impl Call {
 
     fn reply(&self, session: &Session, code: i32, output: Option<&Document>) -> String {
         let content = match output {
-            Some(output) => Tag::new("cib_calldata").around(&output.root().to_xml_compact()),
+            Some(output) => Tag::new("cib_calldata").around(&text_for(session.layout, output)),
             None => String::new(),
         };
         Tag::new("cib-reply")
@@ -191,19 +195,33 @@ impl Clients {
         if listeners.is_empty() {
             return;
         }
-        let patch = changed.patch.to_document().root().to_xml_compact();
-        let notification = Tag::new("notify")
+        let patch = changed.patch.to_document();
+        let mut texts: BTreeMap<Layout, String> = BTreeMap::new();
+        for id in listeners {
+            let Some(layout) = self.sessions.get(&id).map(|session| session.layout) else { continue };
+            let text = texts.entry(layout).or_insert_with(|| notification(layout, changed, &patch));
+            self.event(id, text);
+        }
+    }
+}
+
+/// A document as text for clients of a layout.
+fn text_for(layout: Layout, document: &Document) -> String {
+    match layout {
+        Layout::Old => for_old_clients(document).root().to_xml_compact(),
+        Layout::New => document.root().to_xml_compact(),
+    }
+}
+
+fn notification(layout: Layout, changed: &CibChanged, patch: &Document) -> String {
+    Tag::new("notify")
             .attribute("t", "cib_notify")
             .attribute("subt", "cib_diff_notify")
             .attribute("cib_op", "cib_apply_diff")
             .attribute("cib_clientname", &changed.origin.client)
             .attribute("src", &changed.origin.node_name)
             .attribute("cib_rc", "0")
-            .around(&Tag::new("cib_update_result").around(&patch));
-        for id in listeners {
-            self.event(id, &notification);
-        }
-    }
+            .around(&Tag::new("cib_update_result").around(&text_for(layout, patch)))
 }
 
 /// A request of our own.

@@ -337,7 +337,7 @@ impl Clients {
     /// Tells those who asked to be told.
     fn tell_of_fencing(&mut self, call: &Call, result: &FencingResult, delegate: Option<&str>) {
         let data = Tag::new("st_notify_fence")
-            .attribute("state", if result.ok { "2" } else { "3" })
+            .attribute("state", if result.ok { "2" } else { "4" })
             .maybe("st_target", call.target.as_deref())
             .maybe("st_device_action", call.action.as_deref())
             .maybe("st_delegate", delegate)

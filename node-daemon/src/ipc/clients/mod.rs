@@ -10,6 +10,7 @@ mod cib;
 mod controller;
 mod envelope;
 mod fencer;
+mod legacy;
 mod session;
 mod supervisor;
 mod tag;
