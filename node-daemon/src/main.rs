@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Plan and simulate a cluster offline (options of crm_simulate)
-    Simulate(simulate::Arguments),
+    Simulate(Box<simulate::Arguments>),
     /// Show a cluster of three nodes on this machine that survives the death of one
     Demo(demo::Arguments),
     /// An agent of the demonstration
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     match name {
         Some("crm_simulate") => simulate::main_as_tool(args),
         _ => match Cli::parse_from(args).command {
-            Command::Simulate(arguments) => simulate::run("node-daemon simulate", arguments),
+            Command::Simulate(arguments) => simulate::run("node-daemon simulate", *arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::DemoAgent(arguments) => demo::agent(&arguments),
             Command::Run(arguments) => supervisor::run(&arguments),

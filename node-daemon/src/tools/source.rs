@@ -195,9 +195,10 @@ impl FileCib {
                 self.changed |= operation.modifies();
                 Ok(outcome.output)
             }
-            Err(error) => {
-                Err(Failure { code: OperationError::code(error), output: outcome.output.map(Box::new) })
-            }
+            Err(error) => Err(Failure {
+                code: OperationError::code(error),
+                output: outcome.output.map(Box::new),
+            }),
         }
     }
 
