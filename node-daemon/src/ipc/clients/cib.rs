@@ -198,7 +198,9 @@ impl Clients {
         let patch = changed.patch.to_document();
         let mut texts: BTreeMap<Layout, String> = BTreeMap::new();
         for id in listeners {
-            let Some(layout) = self.sessions.get(&id).map(|session| session.layout) else { continue };
+            let Some(layout) = self.sessions.get(&id).map(|session| session.layout) else {
+                continue;
+            };
             let text = texts.entry(layout).or_insert_with(|| notification(layout, changed, &patch));
             self.event(id, text);
         }
@@ -215,13 +217,13 @@ fn text_for(layout: Layout, document: &Document) -> String {
 
 fn notification(layout: Layout, changed: &CibChanged, patch: &Document) -> String {
     Tag::new("notify")
-            .attribute("t", "cib_notify")
-            .attribute("subt", "cib_diff_notify")
-            .attribute("cib_op", "cib_apply_diff")
-            .attribute("cib_clientname", &changed.origin.client)
-            .attribute("src", &changed.origin.node_name)
-            .attribute("cib_rc", "0")
-            .around(&Tag::new("cib_update_result").around(&text_for(layout, patch)))
+        .attribute("t", "cib_notify")
+        .attribute("subt", "cib_diff_notify")
+        .attribute("cib_op", "cib_apply_diff")
+        .attribute("cib_clientname", &changed.origin.client)
+        .attribute("src", &changed.origin.node_name)
+        .attribute("cib_rc", "0")
+        .around(&Tag::new("cib_update_result").around(&text_for(layout, patch)))
 }
 
 /// A request of our own.
