@@ -132,29 +132,6 @@ fn what_is_no_xml_is_answered_so_and_what_is_no_frame_ends_the_connection() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_dropped_and_others_are_served() {
-    let node = Node::start("silent");
-    let mut silent = Cib::open(&node, Endpoint::CibRead);
-    let notify =
-        r#"<x cib_op="cib_notify" cib_notify_type="cib_diff_notify" cib_notify_activate="1"/>"#;
-    silent.client.ask(notify, PATIENCE).unwrap();
-    let mut writer = Cib::open(&node, Endpoint::CibWrite);
-    for index in 0..700 {
-        let (code, _) = writer.call("cib_modify", "", &format!(r#"<cib admin_epoch="{index}"/>"#));
-        assert_eq!(code, "0", "update {index}");
-    }
-    let mut received = 0;
-    let end = loop {
-        match silent.client.event(PATIENCE) {
-            Ok(_) => received += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(end, ClientError::Closed | ClientError::Io(_)), "{end}");
-    assert!(received < 700, "{received} events were kept for it");
-}
-
-#[test]
 fn connections_leave_nothing_behind() {
     let node = Node::start("clean");
     let own = format!("qb-{}-", std::process::id());
