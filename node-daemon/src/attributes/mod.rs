@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cib_model::Document;
 use cib_model::attribute_table::{
     Answer, AttributeManager, CibWrite, ElectionState, Input, Message, Output, Settings, Token,
     WriteFailure,
@@ -129,6 +130,28 @@ impl Attributes {
             }
             Err(error) => log::warn!("attributes: from {}: {error}", self.name_of(from)),
         }
+    }
+
+    /// A synchronisation without values of nodes that left after it was written: everybody has dropped
+    /// those, its sender too, which does not take its own message.
+    fn without_the_departed(&self, mut message: Document) -> Document {
+        if message.root().attribute("task") != Some("sync-response") {
+            return message;
+        }
+        let here = |name: &str| {
+            self.members.iter().any(|node| self.names.get(node).is_some_and(|own| own == name))
+        };
+        let departed: Vec<_> = message
+            .root()
+            .children()
+            .filter(|value| value.attribute("attr_is_remote") != Some("1"))
+            .filter(|value| value.attribute("attr_host").is_some_and(|name| !here(name)))
+            .map(|value| value.id())
+            .collect();
+        for value in departed {
+            message.remove(value);
+        }
+        message
     }
 
     /// Carries what manager and election want to each other and out.
@@ -288,6 +311,7 @@ impl Subsystem for Attributes {
             }
             Body::AttributesPeer(AttributesPeer::Message(message)) => {
                 let from = self.name_of(sender);
+                let message = self.without_the_departed(message.into_document());
                 match Message::read(message.root()) {
                     Ok(message) => self.manager.handle(now.elapsed, Input::Peer { from, message }),
                     Err(error) => log::warn!("attributes: from {from}: {error}"),

@@ -14,7 +14,7 @@
 pub mod apply;
 mod store;
 
-pub use store::{CibFiles, LoadError, Loaded, Store};
+pub use store::{BackgroundStore, CibFiles, LoadError, Loaded, Store};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -329,7 +329,7 @@ impl CibManager {
         }
         if configuration
             && self.disk_writes
-            && let Err(error) = self.store.save(&self.document, now.wall)
+            && let Err(error) = self.store.save(&self.document)
         {
             log::error!("cib: {error}; no more writes to disk");
             self.disk_writes = false;

@@ -4,7 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use cib_model::{Document, digest};
 
@@ -58,7 +59,84 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// When it is not certain to be durable.
-    fn save(&mut self, document: &Document, wall: Duration) -> Result<(), String>;
+    fn save(&mut self, document: &Arc<Document>) -> Result<(), String>;
+}
+
+/// A store that writes in a thread of its own, so that the manager never waits for a disk. Of several
+/// documents that wait the last one is written. A change is acknowledged when all nodes have it in memory;
+/// it is on their disks a moment later.
+pub struct BackgroundStore {
+    found: Option<Loaded>,
+    waiting: Arc<Waiting>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    state: Mutex<(Option<Arc<Document>>, bool, Option<String>)>,
+    changed: Condvar,
+}
+
+impl BackgroundStore {
+    /// Takes a store over.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(mut store: Box<dyn Store>) -> io::Result<BackgroundStore> {
+        let found = Some(store.load());
+        let waiting = Arc::new(Waiting::default());
+        let theirs = waiting.clone();
+        let thread = thread::Builder::new()
+            .name("cib writer".to_owned())
+            .spawn(move || write_until_done(&mut *store, &theirs))?;
+        Ok(BackgroundStore { found, waiting, thread: Some(thread) })
+    }
+}
+
+fn write_until_done(store: &mut dyn Store, waiting: &Waiting) {
+    let mut state = waiting.state.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        if let Some(document) = state.0.take() {
+            drop(state);
+            let result = store.save(&document);
+            state = waiting.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = result {
+                state.2 = Some(error);
+                return;
+            }
+        } else if state.1 {
+            return;
+        } else {
+            state = waiting.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Store for BackgroundStore {
+    fn load(&mut self) -> Loaded {
+        self.found.take().unwrap_or(Loaded::Nothing)
+    }
+
+    fn save(&mut self, document: &Arc<Document>) -> Result<(), String> {
+        let mut state = self.waiting.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = &state.2 {
+            return Err(error.clone());
+        }
+        state.0 = Some(document.clone());
+        self.waiting.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for BackgroundStore {
+    /// What waits is written before the end.
+    fn drop(&mut self) {
+        self.waiting.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.waiting.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// A directory of CIB files.
@@ -220,8 +298,8 @@ impl Store for CibFiles {
         error.map_or(Loaded::Nothing, Loaded::Unusable)
     }
 
-    fn save(&mut self, document: &Document, _: Duration) -> Result<(), String> {
-        let mut kept = document.clone();
+    fn save(&mut self, document: &Arc<Document>) -> Result<(), String> {
+        let mut kept = Document::clone(document);
         let root = kept.root_id();
         if let Some(status) = kept.root().child("status").map(cib_model::Element::id) {
             kept.remove(status);
@@ -262,7 +340,7 @@ mod tests {
         let mut files = CibFiles::new(&directory).unwrap();
         assert!(matches!(files.load(), Loaded::Nothing));
         for number in [1, 2] {
-            files.save(&numbered(number), Duration::ZERO).unwrap();
+            files.save(&Arc::new(numbered(number))).unwrap();
         }
         assert_eq!(epoch(&mut files).as_deref(), Some("2"));
         let text = fs::read_to_string(directory.join("cib.xml")).unwrap();
@@ -273,12 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_the_disk_is_written_before_the_end() {
+        let directory = scratch("background");
+        let files = CibFiles::new(&directory).unwrap();
+        let mut store = BackgroundStore::new(Box::new(files)).unwrap();
+        for number in 1..=50 {
+            store.save(&Arc::new(numbered(number))).unwrap();
+        }
+        drop(store);
+        assert_eq!(epoch(&mut CibFiles::new(&directory).unwrap()).as_deref(), Some("50"));
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
     fn a_crash_between_the_renames_loses_nothing() {
         let directory = scratch("renames");
         let mut files = CibFiles::new(&directory).unwrap();
-        files.save(&numbered(1), Duration::ZERO).unwrap();
+        files.save(&Arc::new(numbered(1))).unwrap();
         let old_digest = fs::read(directory.join("cib.xml.sig")).unwrap();
-        files.save(&numbered(2), Duration::ZERO).unwrap();
+        files.save(&Arc::new(numbered(2))).unwrap();
         fs::rename(directory.join("cib.xml.sig"), directory.join("cib.new.sig")).unwrap();
         fs::write(directory.join("cib.xml.sig"), old_digest).unwrap();
         assert_eq!(epoch(&mut files).as_deref(), Some("2"));

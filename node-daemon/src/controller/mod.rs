@@ -427,6 +427,10 @@ impl Controller {
         if changed.iter().any(|(_, online)| *online) && self.state != State::Starting {
             self.greet(out);
         }
+        if self.state == State::Election && changed.iter().any(|(_, online)| *online) {
+            // Whoever came has not heard the vote, and its word is needed.
+            self.start_election(now, out);
+        }
         self.check_election(now, out);
         self.consider_election(now, out);
         self.proceed(now, out);

@@ -245,7 +245,9 @@ impl Controller {
         let Some(run) = &mut lead.run else { return };
         run.over = true;
         let (mut completion, reason) = run.executor.completion();
-        if run.shutdown {
+        // A transition that did not go as planned may leave something running here; the next one
+        // will have the shutdown in it again.
+        if run.shutdown && completion == CompletionAction::Done {
             completion = CompletionAction::Shutdown;
         }
         if progress == Progress::Terminated {

@@ -14,7 +14,7 @@ use mio::{Interest, Registry, Token};
 use super::room::{FIRST_TOKEN, Resident, Room as Loop};
 use super::{Clock, NodeSettings, Post};
 use crate::attributes::Attributes;
-use crate::cib::{CibFiles, CibManager};
+use crate::cib::{BackgroundStore, CibFiles, CibManager};
 use crate::controller::Controller;
 use crate::executor::{ExecutorRoom, RealExecutor};
 use crate::fencer::{FencerRoom, RealAgents};
@@ -71,7 +71,8 @@ pub fn run(
     match room {
         Room::Cib => {
             let files = CibFiles::new(&node.state.join("cib"))?;
-            inside.run(me, clock, post, CibManager::new(me, name, Box::new(files), &node.schema))
+            let store = BackgroundStore::new(Box::new(files))?;
+            inside.run(me, clock, post, CibManager::new(me, name, Box::new(store), &node.schema))
         }
         Room::Attributes => inside.run(me, clock, post, Attributes::new(me, name)),
         Room::Scheduler => inside.run(me, clock, post, Scheduler::new(utc_offset())),
