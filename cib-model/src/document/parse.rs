@@ -18,8 +18,13 @@ impl Document {
 
     /// Reads a document from bytes, which must be UTF-8 (a byte order mark is allowed).
     pub fn parse_bytes(bytes: &[u8]) -> Result<Document, ParseError> {
+        Document::parse_bytes_within(bytes, &ParseLimits::default())
+    }
+
+    /// Reads a document from bytes within the given limits.
+    pub fn parse_bytes_within(bytes: &[u8], limits: &ParseLimits) -> Result<Document, ParseError> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Document::parse(text),
+            Ok(text) => Document::parse_within(text, limits),
             Err(error) => {
                 let good = &bytes[..error.valid_up_to()];
                 let text = std::str::from_utf8(good).unwrap_or_default();
@@ -191,8 +196,8 @@ impl<'t> Builder<'t> {
     /// Where a piece of the source is in the text buffer, which begins with the source.
     fn place(&mut self, piece: &str) -> (u32, u32) {
         let offset = (piece.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize);
-        match self.source.get(offset..offset.wrapping_add(piece.len())) {
-            Some(found) if std::ptr::eq(found, piece) => (offset as u32, piece.len() as u32),
+        match offset.checked_add(piece.len()) {
+            Some(end) if end <= self.source.len() => (offset as u32, piece.len() as u32),
             _ => self.append(piece),
         }
     }

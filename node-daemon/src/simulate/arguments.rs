@@ -25,7 +25,7 @@ pub enum Format {
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Read the cluster from a CIB file; without an operation, implies --simulate
-    #[arg(value_name = "CIB", conflicts_with = "xml_file", help_heading = "Input")]
+    #[arg(value_name = "CIB", help_heading = "Input")]
     pub input: Option<PathBuf>,
     /// Read the cluster from a CIB file instead of standard input
     #[arg(short = 'x', long = "xml-file", value_name = "FILE", help_heading = "Input")]
@@ -149,6 +149,7 @@ impl Arguments {
     pub fn is_bare(&self) -> bool {
         let artifacts = [&self.save_input, &self.save_output, &self.save_graph, &self.save_dotfile];
         self.input.is_some()
+            && self.xml_file.is_none()
             && !(self.run
                 || self.simulate
                 || self.in_place

@@ -1,12 +1,19 @@
 //! Reading and preparing the simulator's input (spec 40 §2.5).
 
+use super::Voice;
 use cib_model::Document;
-use cib_model::schema::{UpgradeError, upgrade};
+use cib_model::document::ParseLimits;
+use cib_model::schema::{UpgradeError, claimed, upgrade};
+use cib_model::validate::{Finding, conforms, validate};
 use std::io::Read;
 use std::path::Path;
 
-/// Largest input that is read: 1 GiB.
-const MAX_INPUT: u64 = 1 << 30;
+/// Bounds on the input: enough for 64 nodes with 6400 resources and all their history.
+const LIMITS: ParseLimits =
+    ParseLimits { bytes: 256 << 20, depth: 1000, nodes: 8_000_000, attributes_per_element: 4096 };
+
+/// Findings that are printed at most.
+const SHOWN_FINDINGS: usize = 10;
 
 /// Why there is nothing to simulate.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +27,29 @@ pub enum InputError {
         reason: String,
     },
     /// Cannot be brought to an acceptable schema.
-    #[error(transparent)]
-    Schema(#[from] UpgradeError),
+    #[error("{error}{}", listed(findings))]
+    Schema {
+        /// Why.
+        error: UpgradeError,
+        /// What is wrong with it by the schema it claims.
+        findings: Vec<Finding>,
+    },
     /// Does not conform to its schema.
-    #[error("the configuration does not conform to its schema")]
-    Invalid,
+    #[error("the configuration does not conform to its schema:{}", listed(findings))]
+    Invalid {
+        /// What is wrong.
+        findings: Vec<Finding>,
+    },
+}
+
+/// The first findings, a line each.
+fn listed(findings: &[Finding]) -> String {
+    let mut out: String =
+        findings.iter().take(SHOWN_FINDINGS).map(|finding| format!("\n  {finding}")).collect();
+    if findings.len() > SHOWN_FINDINGS {
+        out.push_str(&format!("\n  and {} more", findings.len() - SHOWN_FINDINGS));
+    }
+    out
 }
 
 impl InputError {
@@ -32,61 +57,79 @@ impl InputError {
     pub fn exit_code(&self) -> u8 {
         match self {
             InputError::Unreadable { .. } => 65,
-            InputError::Schema(_) | InputError::Invalid => 78,
+            InputError::Schema { .. } | InputError::Invalid { .. } => 78,
         }
     }
 
     /// What is printed, if anything.
-    pub fn text(&self) -> Option<String> {
+    pub fn text(&self, voice: Voice) -> Option<String> {
         match self {
             InputError::Unreadable { .. } => Some(self.to_string()),
-            InputError::Schema(error) => error.is_printed().then(|| error.to_string()),
-            InputError::Invalid => None,
+            _ if !voice.classic => Some(format!("{}: {self}", voice.tool)),
+            InputError::Schema { error, .. } => error.is_printed().then(|| error.to_string()),
+            InputError::Invalid { .. } => None,
         }
     }
 }
 
+/// What an I/O error says, without its number.
+pub fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// Reads a file, or standard input.
-pub fn read(tool: &str, path: Option<&Path>) -> Result<Vec<u8>, InputError> {
-    let unreadable = |reason: String| InputError::Unreadable { tool: tool.to_owned(), reason };
+pub fn read(voice: Voice, path: Option<&Path>) -> Result<Vec<u8>, InputError> {
+    let unreadable =
+        |reason: String| InputError::Unreadable { tool: voice.tool.to_owned(), reason };
+    let limit = LIMITS.bytes as u64;
     let mut bytes = Vec::new();
     let result = match path {
         Some(path) if path != Path::new("-") => std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_INPUT + 1).read_to_end(&mut bytes))
-            .map_err(|error| format!("{}: {error}", path.display())),
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .map_err(|error| format!("{}: {}", path.display(), cause(&error))),
         _ => std::io::stdin()
             .lock()
-            .take(MAX_INPUT + 1)
+            .take(limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| error.to_string()),
+            .map_err(|error| cause(&error)),
     };
     result.map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_INPUT {
-        return Err(unreadable("the input is larger than 1 GiB".to_owned()));
+    if bytes.len() as u64 > limit {
+        return Err(unreadable(format!("the input is larger than {} MiB", limit >> 20)));
     }
     Ok(bytes)
 }
 
 /// Parses, adds a status section, upgrades, validates. `warn` gets lines for standard error.
 pub fn prepare(
-    tool: &str,
+    voice: Voice,
     bytes: &[u8],
     warn: &mut dyn FnMut(&str),
 ) -> Result<Document, InputError> {
-    let mut document = Document::parse_bytes(bytes).map_err(|error| InputError::Unreadable {
-        tool: tool.to_owned(),
+    let parsed = Document::parse_bytes_within(bytes, &LIMITS);
+    let mut document = parsed.map_err(|error| InputError::Unreadable {
+        tool: voice.tool.to_owned(),
         reason: error.to_string(),
     })?;
     if document.root().child("status").is_none() {
         let root = document.root_id();
         document.append_element(root, "status");
     }
-    let report = upgrade(&mut document)?;
+    let report = upgrade(&mut document).map_err(|error| {
+        let findings = match claimed(&document) {
+            Ok(claim) if !voice.classic => validate(&document, claim),
+            _ => Vec::new(),
+        };
+        InputError::Schema { error, findings }
+    })?;
     if let Some(warning) = report.warning() {
         warn(warning);
     }
-    if !cib_model::validate::conforms(&document, report.to) {
-        return Err(InputError::Invalid);
+    // A document that was brought to another schema was found to conform to it.
+    if report.from == report.to && !conforms(&document, report.to) {
+        let findings = if voice.classic { Vec::new() } else { validate(&document, report.to) };
+        return Err(InputError::Invalid { findings });
     }
     Ok(document)
 }

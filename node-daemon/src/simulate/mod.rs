@@ -9,7 +9,7 @@ pub use arguments::{Arguments, Format};
 
 use cib_model::DateTime;
 use clap::Parser;
-use input::InputError;
+use input::{InputError, cause};
 use policy_engine::simulate::{End, Injections, Request, SimulationReport};
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,16 +26,30 @@ mod exit {
     pub const NO_SUCH: u8 = 105;
 }
 
-/// Runs as `crm_simulate`.
+/// How a run speaks of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Voice {
+    /// Name in messages.
+    tool: &'static str,
+    /// Silent about whatever the classic tool is silent about.
+    classic: bool,
+}
+
+/// Runs as `crm_simulate`, which ignores arguments that are no options.
 pub fn main_as_tool(args: Vec<OsString>) -> ExitCode {
     #[derive(Parser)]
     #[command(name = "crm_simulate", version, about = arguments::ABOUT)]
     struct Tool {
         #[command(flatten)]
         arguments: Arguments,
+        #[arg(hide = true)]
+        ignored: Vec<OsString>,
     }
     match Tool::try_parse_from(args) {
-        Ok(tool) => run("crm_simulate", tool.arguments),
+        Ok(tool) => {
+            let arguments = Arguments { input: None, ..tool.arguments };
+            start(Voice { tool: "crm_simulate", classic: true }, &arguments)
+        }
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { 0 };
             let _ = error.print();
@@ -51,8 +65,12 @@ fn now() -> DateTime {
 }
 
 /// Runs with arguments; `tool` is the name in messages.
-pub fn run(tool: &str, arguments: Arguments) -> ExitCode {
-    match execute(tool, &arguments) {
+pub fn run(tool: &'static str, arguments: Arguments) -> ExitCode {
+    start(Voice { tool, classic: false }, &arguments)
+}
+
+fn start(voice: Voice, arguments: &Arguments) -> ExitCode {
+    match execute(voice, arguments) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             if let Some(text) = failure.text {
@@ -75,34 +93,50 @@ impl Failure {
     }
 }
 
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Failure {
-        Failure { code: error.exit_code(), text: error.text() }
+impl Voice {
+    /// A failure that the classic tool shows by its exit code only.
+    fn quietly(self, code: u8, text: String) -> Failure {
+        Failure { code, text: (!self.classic).then_some(text) }
+    }
+
+    fn input(self, error: InputError) -> Failure {
+        Failure { code: error.exit_code(), text: error.text(self) }
     }
 }
 
-fn execute(tool: &str, arguments: &Arguments) -> Result<u8, Failure> {
+fn execute(voice: Voice, arguments: &Arguments) -> Result<u8, Failure> {
+    let tool = voice.tool;
+    if arguments.input.is_some() && arguments.xml_file.is_some() {
+        let text = format!("{tool}: Two inputs: name the CIB once, with or without --xml-file");
+        return Err(Failure::new(exit::USAGE, text));
+    }
     if let Some(directory) = &arguments.profile {
-        return profile::run(tool, directory, arguments.repeat, now())
-            .map_err(|text| Failure::new(exit::NO_SUCH, text));
+        return profile::run(voice, directory, arguments.repeat, now())
+            .map_err(|text| voice.quietly(exit::NO_SUCH, text));
     }
     let date = match &arguments.set_datetime {
         None => None,
-        Some(text) => {
-            let read = DateTime::parse(text, now()).map_err(|error| {
-                Failure::new(
-                    exit::USAGE,
-                    format!("{tool}: Invalid value for --set-datetime: {error}"),
-                )
-            })?;
-            Some((text.clone(), read))
-        }
+        Some(text) => match DateTime::parse(text, now()) {
+            Ok(date) => Some((text.clone(), date)),
+            // The classic tool goes by the clock then.
+            Err(_) if voice.classic => None,
+            Err(error) => {
+                let text = format!("{tool}: Invalid value for --set-datetime: {error}");
+                return Err(Failure::new(exit::USAGE, text));
+            }
+        },
     };
-    let text = input::read(tool, arguments.file())?;
-    let document = input::prepare(tool, &text, &mut |line| eprintln!("{line}"))?;
+    let failure = |error| voice.input(error);
+    let text = input::read(voice, arguments.file()).map_err(failure)?;
+    let document =
+        input::prepare(voice, &text, &mut |line| eprintln!("{line}")).map_err(failure)?;
+    drop(text);
     let request = request(arguments, date);
     let report = policy_engine::simulate::run(document, &request);
-    finish(tool, arguments, &report)
+    let finished = finish(voice, arguments, &report);
+    // The process ends now: taking a large report apart would be a waste of time.
+    std::mem::forget(report);
+    finished
 }
 
 fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
@@ -138,7 +172,8 @@ fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
 }
 
 /// Writes what was asked for, then everything printed.
-fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Failure> {
+fn finish(voice: Voice, a: &Arguments, report: &SimulationReport) -> Result<u8, Failure> {
+    let tool = voice.tool;
     let text = match a.output_as {
         Format::Text => report.text.clone(),
         Format::Xml => machine::xml(tool, a, report),
@@ -149,7 +184,7 @@ fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Fa
     write_file(destination, &text).map_err(|reason| {
         Failure::new(
             exit::CANNOT_CREATE,
-            format!("{tool}: Could not write '{}': {reason}", destination.display()),
+            format!("{tool}: Could not write '{}': {}", destination.display(), cause(&reason)),
         )
     })?;
     for line in &report.errors {
@@ -163,7 +198,8 @@ fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Fa
             } else {
                 exit::CANNOT_CREATE
             };
-            Failure::new(code, format!("{tool}: Could not create '{}': {reason}", path.display()))
+            let text = format!("{tool}: Could not create '{}': {}", path.display(), cause(&reason));
+            Failure::new(code, text)
         })
     };
     if let (Some(path), Some(document)) = (&a.save_input, &saved.input) {
@@ -173,19 +209,17 @@ fn finish(tool: &str, a: &Arguments, report: &SimulationReport) -> Result<u8, Fa
     if let (Some(path), Some(document)) = (in_place.or(a.save_output.as_deref()), &saved.output) {
         create(path, document.to_xml())?;
     }
-    let artifact = |path: &Path, content: String| {
-        write_file(path, &content).map_err(|reason| {
-            Failure::new(
-                exit::IO,
-                format!("{tool}: Could not write '{}': {reason}", path.display()),
-            )
+    let artifact = |path: &Path, content: &str| {
+        write_file(path, content).map_err(|reason| {
+            let text = format!("{tool}: Could not write '{}': {}", path.display(), cause(&reason));
+            voice.quietly(exit::IO, text)
         })
     };
     if let (Some(path), Some(transition)) = (&a.save_graph, &saved.transition) {
-        artifact(path, transition.to_xml())?;
+        artifact(path, &transition.to_xml())?;
     }
     if let (Some(path), Some(dot)) = (&a.save_dotfile, &saved.dot) {
-        artifact(path, dot.clone())?;
+        artifact(path, dot)?;
     }
     match &report.end {
         End::Ok => Ok(0),

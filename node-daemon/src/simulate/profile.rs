@@ -1,6 +1,6 @@
 //! `--profile`: schedule every file of a directory, and say how long each took.
 
-use super::input;
+use super::{Voice, input};
 use cib_model::DateTime;
 use policy_engine::simulate::Request;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,10 @@ use std::time::Instant;
 
 /// Schedules `repeat` times every file `*.xml` of a directory, in alphabetical order. Files that cannot
 /// be upgraded or validated are skipped.
-pub fn run(tool: &str, directory: &Path, repeat: i64, now: DateTime) -> Result<u8, String> {
-    let entries = std::fs::read_dir(directory)
-        .map_err(|error| format!("{tool}: {}: {error}", directory.display()))?;
+pub fn run(voice: Voice, directory: &Path, repeat: i64, now: DateTime) -> Result<u8, String> {
+    let entries = std::fs::read_dir(directory).map_err(|error| {
+        format!("{}: {}: {}", voice.tool, directory.display(), input::cause(&error))
+    })?;
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .filter(|path| {
@@ -23,10 +24,10 @@ pub fn run(tool: &str, directory: &Path, repeat: i64, now: DateTime) -> Result<u
     println!("Timings:");
     for path in files {
         let started = Instant::now();
-        let Ok(bytes) = input::read(tool, Some(&path)) else {
+        let Ok(bytes) = input::read(voice, Some(&path)) else {
             continue;
         };
-        let Ok(document) = input::prepare(tool, &bytes, &mut |_| {}) else {
+        let Ok(document) = input::prepare(voice, &bytes, &mut |_| {}) else {
             continue;
         };
         let document = Arc::new(document);

@@ -1,6 +1,7 @@
 //! The `attributes` element of an action: parameters, meta, context (spec 31 §2.8).
 
 use crate::actions::remote;
+use crate::model::action::Action;
 use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, NodeId, ResourceId};
 use crate::model::resource::Variant;
@@ -13,18 +14,27 @@ use std::sync::Arc;
 /// Parameters whose name cannot be the name of an attribute.
 type Params = Vec<(String, String)>;
 
-/// Which actions have all but a few attributes in common.
+/// Which actions of a resource have all but a few attributes in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
-    resource: Option<ResourceId>,
     task: Task,
     interval_ms: u64,
     notify: bool,
     /// Executed in the CIB only.
     lrm_delete: bool,
     placed: bool,
-    /// Where parameters depend on the node.
-    node: Option<NodeId>,
+}
+
+impl Kind {
+    fn of(a: &Action<'_>) -> Kind {
+        Kind {
+            task: a.definition_task,
+            interval_ms: a.key.interval_ms(),
+            notify: matches!(a.key, Key::Notify { .. }),
+            lrm_delete: a.task == Task::LrmDelete,
+            placed: a.node.is_some(),
+        }
+    }
 }
 
 /// What actions of a kind have in common.
@@ -33,6 +43,8 @@ struct Common {
     params: Params,
     /// Names whose value an action cannot change, sorted.
     fixed: Vec<String>,
+    /// The node, where values depend on it.
+    only_on: Option<NodeId>,
 }
 
 /// Attributes of actions, shared as far as they can be.
@@ -58,10 +70,13 @@ impl CommonAttributes {
         id: ActionId,
         shows_node: bool,
     ) -> (Attributes, Params) {
-        let kind = kind(cluster, id);
-        let of = kind.resource.map_or(cluster.resources.len(), ResourceId::index);
-        let known = &mut self.kinds[of];
-        let at = known.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
+        let a = &cluster.actions[id];
+        let (kind, node) = (Kind::of(a), a.node);
+        let known = &mut self.kinds[a.resource.map_or(cluster.resources.len(), ResourceId::index)];
+        let fits = |(k, common): &(Kind, Common)| {
+            *k == kind && common.only_on.is_none_or(|only_on| Some(only_on) == node)
+        };
+        let at = known.iter().position(fits).unwrap_or_else(|| {
             known.push((kind, common(cluster, id)));
             known.len() - 1
         });
@@ -93,25 +108,15 @@ impl CommonAttributes {
     }
 }
 
-fn kind(cluster: &Cluster<'_>, id: ActionId) -> Kind {
+/// The node of an action if its parameters or its operation's may differ by node.
+fn node_that_matters(cluster: &Cluster<'_>, id: ActionId) -> Option<NodeId> {
     let a = &cluster.actions[id];
-    let (task, interval_ms) = (a.definition_task, a.key.interval_ms());
-    let depends = a.resource.is_some_and(|r| {
-        let name = cluster.actions.task_name(task);
-        let operation = cluster.operation(r, name, interval_ms, true);
-        let own = operation.is_some_and(|o| o.element.child("instance_attributes").is_some());
-        let flags = cluster.resource(r).flags;
-        own || flags.fence_device || !cluster.has_plain_parameters(r)
-    });
-    Kind {
-        resource: a.resource,
-        task,
-        interval_ms,
-        notify: matches!(a.key, Key::Notify { .. }),
-        lrm_delete: a.task == Task::LrmDelete,
-        placed: a.node.is_some(),
-        node: a.node.filter(|_| depends),
-    }
+    let r = a.resource?;
+    let name = cluster.actions.task_name(a.definition_task);
+    let operation = cluster.operation(r, name, a.key.interval_ms(), true);
+    let own = operation.is_some_and(|o| o.element.child("instance_attributes").is_some());
+    let fence_device = cluster.resource(r).flags.fence_device;
+    a.node.filter(|_| own || fence_device || !cluster.has_plain_parameters(r))
 }
 
 fn common(cluster: &mut Cluster<'_>, id: ActionId) -> Common {
@@ -124,7 +129,7 @@ fn common(cluster: &mut Cluster<'_>, id: ActionId) -> Common {
     values.append(&mut context);
     let fixed = values.keys().cloned().collect();
     add_meta(cluster, id, &mut values);
-    Common { values: Arc::new(values), params, fixed }
+    Common { values: Arc::new(values), params, fixed, only_on: node_that_matters(cluster, id) }
 }
 
 fn add_parameters(

@@ -146,41 +146,40 @@ impl<'d> Entry<'d> {
         entry
     }
 
+    /// Most of a large CIB is attributes of entries, so names are told apart by length first.
     fn set(&mut self, name: &str, value: &'d str) {
-        match name {
-            "id" => self.id = value,
-            "operation_key" => self.key = value,
-            "operation" => self.task = value,
-            "interval" => {
-                self.interval_ms = parse_integer(value).map_or(0, |v| v.max(0).unsigned_abs());
-            }
-            "call-id" => {
+        match (name.len(), name) {
+            (2, "id") => self.id = value,
+            (7, "call-id") => {
                 self.call_id_text = Some(value);
                 self.call_id = parse_integer(value).unwrap_or(-1);
             }
-            "rc-code" => {
+            (7, "rc-code") => {
                 self.rc_text = Some(value);
                 self.rc = small(value);
             }
-            "op-status" => {
+            (7, "on_node") => self.on_node = Some(value),
+            (8, "interval") => {
+                self.interval_ms = parse_integer(value).map_or(0, |v| v.max(0).unsigned_abs());
+            }
+            (9, "op-status") => {
                 self.status_text = Some(value);
                 self.status = small(value);
             }
-            "transition-key" => {
-                self.expected_rc = TransitionKey::parse(value).map_or(-1, |k| k.expected_rc);
-            }
-            "transition-magic" => self.magic = Some(value),
-            "last-rc-change" => self.last_change = parse_integer(value),
-            "on_node" => self.on_node = Some(value),
-            "migrate_source" => self.migrate_source = Some(value),
-            "migrate_target" => self.migrate_target = Some(value),
-            "exit-reason" => self.exit_reason = Some(value),
-            "op-digest" => self.digest = Some(value),
-            "op-restart-digest" => self.restart_digest = Some(value),
-            "op-force-restart" => self.force_restart = Some(value),
-            "op-secure-digest" => self.secure_digest = Some(value),
-            "op-secure-params" => self.secure_params = Some(value),
-            "crm_feature_set" => self.feature_set = Some(value),
+            (9, "operation") => self.task = value,
+            (9, "op-digest") => self.digest = Some(value),
+            (11, "exit-reason") => self.exit_reason = Some(value),
+            (13, "operation_key") => self.key = value,
+            (14, "transition-key") => self.expected_rc = TransitionKey::expected_rc_of(value),
+            (14, "last-rc-change") => self.last_change = parse_integer(value),
+            (14, "migrate_source") => self.migrate_source = Some(value),
+            (14, "migrate_target") => self.migrate_target = Some(value),
+            (15, "crm_feature_set") => self.feature_set = Some(value),
+            (16, "transition-magic") => self.magic = Some(value),
+            (16, "op-force-restart") => self.force_restart = Some(value),
+            (16, "op-secure-digest") => self.secure_digest = Some(value),
+            (16, "op-secure-params") => self.secure_params = Some(value),
+            (17, "op-restart-digest") => self.restart_digest = Some(value),
             _ => {}
         }
     }
@@ -231,17 +230,30 @@ pub struct TransitionKey<'d> {
 impl<'d> TransitionKey<'d> {
     /// Reads a key; `None` if a part is missing.
     pub fn parse(text: &'d str) -> Option<TransitionKey<'d>> {
-        let (_, rest) = number(text, ':')?;
-        let (transition, rest) = number(rest, ':')?;
-        let (expected, rest) = number(rest, ':')?;
-        let rest = rest.trim_start();
+        let (transition, expected_rc, rest) = TransitionKey::numbers(text)?;
         let end = rest
             .char_indices()
             .take(36)
             .take_while(|(_, c)| !c.is_ascii_whitespace())
             .map(|(i, c)| i + c.len_utf8())
             .last()?;
-        Some(TransitionKey { transition, expected_rc: expected as i32, uuid: &rest[..end] })
+        Some(TransitionKey { transition, expected_rc, uuid: &rest[..end] })
+    }
+
+    /// The expected exit code of a key; −1 if a part of the key is missing.
+    fn expected_rc_of(text: &str) -> i32 {
+        match TransitionKey::numbers(text) {
+            Some((_, expected_rc, rest)) if !rest.is_empty() => expected_rc,
+            _ => -1,
+        }
+    }
+
+    /// Transition, expected exit code, and what follows them without leading blanks.
+    fn numbers(text: &str) -> Option<(i64, i32, &str)> {
+        let (_, rest) = number(text, ':')?;
+        let (transition, rest) = number(rest, ':')?;
+        let (expected, rest) = number(rest, ':')?;
+        Some((transition, expected as i32, rest.trim_start()))
     }
 
     /// Reads the key inside a `transition-magic`: `OPSTATUS:RC;KEY`.

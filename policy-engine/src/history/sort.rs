@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 
 /// Entries of one `lrm_resource`, oldest first.
 pub fn sorted<'d>(entries: &[Entry<'d>]) -> Vec<Entry<'d>> {
-    let mut out: Vec<Entry<'d>> = entries.iter().rev().copied().collect();
-    merge_sort(&mut out, &mut compare);
-    out
+    let mut order: Vec<&Entry<'d>> = entries.iter().rev().collect();
+    merge_sort(&mut order, &mut |a, b| compare(a, b));
+    order.into_iter().copied().collect()
 }
 
 /// `Less` when `a` is older than `b`. Not transitive in the presence of duplicates and pending

@@ -275,6 +275,7 @@ pub struct Actions<'d> {
     /// Names that are no known tasks.
     pub names: Vec<String>,
     name_index: HashMap<String, NameId>,
+    changes: u64,
 }
 
 impl<'d> Actions<'d> {
@@ -312,8 +313,15 @@ impl<'d> Actions<'d> {
         (0..self.list.len()).map(ActionId::from)
     }
 
+    /// How often actions were made or borrowed for changing them: what was derived from actions holds
+    /// as long as this stays the same.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Appends an action.
     pub fn push(&mut self, action: Action<'d>) -> ActionId {
+        self.changes += 1;
         let id = ActionId::from(self.list.len());
         match action.resource {
             Some(r) => {
@@ -401,6 +409,7 @@ impl<'d> Actions<'d> {
 
     /// Gives an action without node a node.
     pub fn place(&mut self, id: ActionId, node: NodeId) {
+        self.changes += 1;
         let action = &mut self.list[id.index()];
         action.node = Some(node);
         if let Some(r) = action.resource.filter(|_| action.key.is_op(Task::Monitor)) {
@@ -444,6 +453,7 @@ impl<'d> std::ops::Index<ActionId> for Actions<'d> {
 
 impl<'d> std::ops::IndexMut<ActionId> for Actions<'d> {
     fn index_mut(&mut self, id: ActionId) -> &mut Action<'d> {
+        self.changes += 1;
         &mut self.list[id.index()]
     }
 }

@@ -129,6 +129,8 @@ pub struct Cluster<'d> {
     pub counts: Counts,
     /// What reading history leaves for later stages.
     pub history: crate::history::Memory,
+    /// What actions of collectives amounted to last.
+    pub effective: crate::ordering::Known,
     /// Values of colocation attributes as small numbers.
     pub attribute_classes: crate::placement::AttributeClasses,
     /// Indexes over the document and the resources.
@@ -204,6 +206,7 @@ impl<'d> Cluster<'d> {
             recheck_by: None,
             counts: Counts::default(),
             history: Default::default(),
+            effective: Default::default(),
             attribute_classes: Default::default(),
             lookups: crate::input::Lookups::new(document, generated),
             operation_rules: false,

@@ -16,16 +16,62 @@ pub struct Effective {
     pub migratable: bool,
 }
 
+/// What [`effective`] found last for each action of a collective, in all and for a node: many orderings
+/// ask for the same before anything changes.
+#[derive(Debug, Default)]
+pub struct Known(Vec<[Option<Found>; 2]>);
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    changes: u64,
+    node: Option<NodeId>,
+    effective: Effective,
+}
+
+impl Known {
+    fn get(&self, id: ActionId, node: Option<NodeId>, changes: u64) -> Option<Effective> {
+        let found = self.0.get(id.index())?[usize::from(node.is_some())]?;
+        (found.changes == changes && found.node == node).then_some(found.effective)
+    }
+
+    fn put(&mut self, id: ActionId, found: Found) {
+        if self.0.len() <= id.index() {
+            self.0.resize(id.index() + 1, [None; 2]);
+        }
+        self.0[id.index()][usize::from(found.node.is_some())] = Some(found);
+    }
+}
+
 /// Effective attributes, optionally for one node only. Writes "required" and "not runnable" back into
 /// the actions of collectives.
 pub fn effective(cluster: &mut Cluster<'_>, id: ActionId, node: Option<NodeId>) -> Effective {
     let Some(r) = cluster.actions[id].resource else {
         return stored(cluster, id);
     };
-    match &cluster.resource(r).variant {
-        Variant::Primitive => stored(cluster, id),
-        Variant::Group(_) => of_group(cluster, id, r, node),
-        Variant::Clone(_) | Variant::Bundle(_) => of_instances(cluster, id, r, node),
+    let group = match &cluster.resource(r).variant {
+        Variant::Primitive => return stored(cluster, id),
+        Variant::Group(_) => true,
+        Variant::Clone(_) | Variant::Bundle(_) => false,
+    };
+    if let Some(known) = cluster.effective.get(id, node, cluster.actions.changes()) {
+        return known;
+    }
+    let effective =
+        if group { of_group(cluster, id, r, node) } else { of_instances(cluster, id, r, node) };
+    let changes = cluster.actions.changes();
+    cluster.effective.put(id, Found { changes, node, effective });
+    effective
+}
+
+fn require(cluster: &mut Cluster<'_>, id: ActionId) {
+    if cluster.actions[id].flags.optional {
+        cluster.actions[id].flags.optional = false;
+    }
+}
+
+fn forbid(cluster: &mut Cluster<'_>, id: ActionId) {
+    if cluster.actions[id].flags.runnable {
+        cluster.actions[id].flags.runnable = false;
     }
 }
 
@@ -75,11 +121,11 @@ fn of_group(
                 let flags = effective(cluster, found, node);
                 if !flags.optional {
                     out.optional = false;
-                    cluster.actions[id].flags.optional = false;
+                    require(cluster, id);
                 }
                 if member_task != task && !flags.runnable {
                     out.runnable = false;
-                    cluster.actions[id].flags.runnable = false;
+                    forbid(cluster, id);
                 }
             }
             None => {
@@ -124,14 +170,14 @@ fn of_instances(
         let flags = effective(cluster, found, node);
         if !flags.optional {
             out.optional = false;
-            cluster.actions[id].flags.optional = false;
+            require(cluster, id);
         }
         any_runnable |= flags.runnable;
     }
     if !any_runnable {
         out.runnable = false;
         if node.is_none() {
-            cluster.actions[id].flags.runnable = false;
+            forbid(cluster, id);
         }
     }
     out

@@ -102,10 +102,10 @@ fn pair_only(
         && cluster.actions[first].flags.runnable
         && !first_seen.optional
     {
-        cluster.actions[then].flags.forced = true;
+        force(cluster, then);
     }
     if flags.has(Order::THEN_GRAPHS_FIRST) && !then_seen.optional {
-        cluster.actions[first].flags.forced = true;
+        force(cluster, first);
     }
     let binding = Order::FIRST_REQ | Order::THEN_REQ | Order::RESTART;
     let f = &cluster.actions[first];
@@ -120,6 +120,12 @@ fn pair_only(
     {
         cluster.actions[then].flags.runnable = false;
         changed.then = true;
+    }
+}
+
+fn force(cluster: &mut Cluster<'_>, id: ActionId) {
+    if !cluster.actions[id].flags.forced {
+        cluster.actions[id].flags.forced = true;
     }
 }
 
@@ -176,6 +182,9 @@ pub fn apply(
         Some(Variant::Group(_)) => {
             let mut changed = table(cluster, first, then, first_seen, flag);
             let task = cluster.actions[then].task;
+            if !reaches_primitives(task, flag) {
+                return changed;
+            }
             for member in children_of(cluster, then) {
                 if let Some(id) = cluster.actions.newest(member, task, node) {
                     changed.join(apply(cluster, first, id, first_seen, flag, node));
@@ -192,6 +201,12 @@ pub fn apply(
             changed
         }
     }
+}
+
+/// Can a flag that descends from a collective's action change anything in its primitives? They have no
+/// completions, and a mere sequence asks nothing of them.
+fn reaches_primitives(task: Task, flag: Order) -> bool {
+    task.plain() == task && flag != Order::ORDER
 }
 
 fn children_of(cluster: &Cluster<'_>, id: ActionId) -> Vec<ResourceId> {
@@ -211,7 +226,12 @@ fn apply_to_instances(
         return changed;
     };
     let task = cluster.actions[then].task;
-    for instance in instances_for(cluster, r, Task::Start) {
+    let parts = instances_for(cluster, r, Task::Start);
+    let primitives = parts.iter().all(|part| cluster.resource(*part).is_primitive());
+    if primitives && !reaches_primitives(task, flag) {
+        return changed;
+    }
+    for instance in parts {
         let Some(id) = cluster.actions.newest(instance, task, node) else {
             continue;
         };

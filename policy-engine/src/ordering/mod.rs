@@ -14,7 +14,7 @@ mod propagate;
 pub mod user;
 
 pub use anti_colocation::anti_colocation;
-pub use effective::effective;
+pub use effective::{Known, effective};
 
 use crate::model::cluster::Cluster;
 

@@ -11,10 +11,11 @@ use crate::model::task::Task;
 
 /// Parts (a) and (b).
 pub fn order_probes(cluster: &mut Cluster<'_>) {
+    let mut restarts = Restarts::new(cluster);
     for i in 0..cluster.order.len() {
         let top = cluster.order[i];
         for leaf in cluster.leaves(top) {
-            order_leaf(cluster, leaf);
+            order_leaf(cluster, leaf, &mut restarts);
         }
     }
     for i in 0..cluster.deferred.len() {
@@ -23,18 +24,18 @@ pub fn order_probes(cluster: &mut Cluster<'_>) {
     }
 }
 
-fn order_leaf(cluster: &mut Cluster<'_>, leaf: ResourceId) {
+fn order_leaf(cluster: &mut Cluster<'_>, leaf: ResourceId, restarts: &mut Restarts) {
     // The walk depends on where it starts and on the resource only, so all its probes share it.
     let mut walks: Vec<(ActionId, Vec<ActionId>)> = Vec::new();
     for p in 0..cluster.actions.probes(leaf).len() {
         let probe = cluster.actions.probes(leaf)[p];
-        let after: Vec<_> = cluster.actions[probe].after.iter().rev().copied().collect();
-        for relation in after {
+        for i in (0..cluster.actions[probe].after.len()).rev() {
+            let relation = cluster.actions[probe].after[i];
             blocked_probe(cluster, leaf, probe, relation.other, relation.flags);
             let at = match walks.iter().position(|(from, _)| *from == relation.other) {
                 Some(at) => at,
                 None => {
-                    let targets = restarts_after(cluster, leaf, relation.other);
+                    let targets = restarts.after(cluster, leaf, relation.other);
                     walks.push((relation.other, targets));
                     walks.len() - 1
                 }
@@ -79,73 +80,104 @@ fn blocked_probe(
     }
 }
 
-/// The stops and demotes that may follow from what comes after `from`.
-fn restarts_after(cluster: &Cluster<'_>, leaf: ResourceId, from: ActionId) -> Vec<ActionId> {
-    let mut visited = std::collections::HashSet::from([from]);
-    let mut stack = vec![from];
-    let mut out = Vec::new();
-    while let Some(id) = stack.pop() {
-        let a = &cluster.actions[id];
-        let Some(r) = a.resource else {
-            push_followers(cluster, leaf, id, None, &mut visited, &mut stack);
-            continue;
-        };
-        if r != leaf && cluster.resource(r).is_primitive() {
-            let undone = match a.task {
-                Task::Start => Some(Task::Stop),
-                Task::Promote => Some(Task::Demote),
-                _ => None,
-            };
-            if let Some(undone) = undone {
-                let ids = cluster.actions.besides_probes(r).iter().copied();
-                out.extend(ids.filter(|x| {
-                    cluster.actions[*x].task == undone && !cluster.actions[*x].flags.pseudo
-                }));
-            }
-        }
-        push_followers(cluster, leaf, id, Some(r), &mut visited, &mut stack);
-    }
-    out
+/// Finds the stops and demotes that may follow from an action.
+struct Restarts {
+    /// By action: may anything be found from there at all?
+    worth_a_look: Vec<bool>,
+    /// By action: the walk that was there last.
+    visited: Vec<u32>,
+    walk: u32,
 }
 
-fn push_followers(
-    cluster: &Cluster<'_>,
-    leaf: ResourceId,
-    id: ActionId,
-    r: Option<ResourceId>,
-    visited: &mut std::collections::HashSet<ActionId>,
-    stack: &mut Vec<ActionId>,
-) {
-    let collective = r.filter(|r| {
-        !cluster.resource(*r).is_primitive() && cluster.resource(leaf).parent != Some(*r)
-    });
-    let mut compatible: Option<Option<ResourceId>> = None;
-    for relation in &cluster.actions[id].after {
-        if !relation.flags.has(Order::FIRST_REQ) {
-            let Some(r) = collective else {
-                continue;
-            };
-            let Some(child) = cluster.actions[relation.other].resource else {
-                continue;
-            };
-            let c = cluster.resource(child);
-            if c.parent != Some(r) || c.is_clone() || c.is_bundle() {
-                continue;
-            }
-            let interleaved =
-                !cluster.resource(r).is_group() && interleave::is_interleaved(cluster, r);
-            if interleaved {
-                let partner =
-                    *compatible.get_or_insert_with(|| interleave::partner(cluster, leaf, r, false));
-                if partner != Some(child) {
-                    continue;
-                }
+impl Restarts {
+    fn new(cluster: &Cluster<'_>) -> Restarts {
+        let count = cluster.actions.list.len();
+        let mut worth_a_look = vec![false; count];
+        let mut stack: Vec<ActionId> =
+            cluster.actions.ids().filter(|id| undoing(cluster, *id).next().is_some()).collect();
+        while let Some(id) = stack.pop() {
+            if !std::mem::replace(&mut worth_a_look[id.index()], true) {
+                stack.extend(cluster.actions[id].before.iter().map(|relation| relation.other));
             }
         }
-        if visited.insert(relation.other) {
-            stack.push(relation.other);
+        Restarts { worth_a_look, visited: vec![0; count], walk: 0 }
+    }
+
+    /// The stops and demotes that may follow from what comes after `from`.
+    fn after(&mut self, cluster: &Cluster<'_>, leaf: ResourceId, from: ActionId) -> Vec<ActionId> {
+        self.walk += 1;
+        let mut stack = Vec::new();
+        self.push(from, &mut stack);
+        let mut out = Vec::new();
+        while let Some(id) = stack.pop() {
+            let r = cluster.actions[id].resource;
+            if r.is_some_and(|r| r != leaf) {
+                out.extend(undoing(cluster, id));
+            }
+            self.push_followers(cluster, leaf, id, &mut stack);
+        }
+        out
+    }
+
+    fn push(&mut self, id: ActionId, stack: &mut Vec<ActionId>) {
+        let index = id.index();
+        if self.worth_a_look[index] && self.visited[index] != self.walk {
+            self.visited[index] = self.walk;
+            stack.push(id);
         }
     }
+
+    fn push_followers(
+        &mut self,
+        cluster: &Cluster<'_>,
+        leaf: ResourceId,
+        id: ActionId,
+        stack: &mut Vec<ActionId>,
+    ) {
+        let collective = cluster.actions[id].resource.filter(|r| {
+            !cluster.resource(*r).is_primitive() && cluster.resource(leaf).parent != Some(*r)
+        });
+        let mut compatible: Option<Option<ResourceId>> = None;
+        for relation in &cluster.actions[id].after {
+            if !relation.flags.has(Order::FIRST_REQ) {
+                let Some(r) = collective else {
+                    continue;
+                };
+                let Some(child) = cluster.actions[relation.other].resource else {
+                    continue;
+                };
+                let c = cluster.resource(child);
+                if c.parent != Some(r) || c.is_clone() || c.is_bundle() {
+                    continue;
+                }
+                let interleaved =
+                    !cluster.resource(r).is_group() && interleave::is_interleaved(cluster, r);
+                if interleaved {
+                    let partner = *compatible
+                        .get_or_insert_with(|| interleave::partner(cluster, leaf, r, false));
+                    if partner != Some(child) {
+                        continue;
+                    }
+                }
+            }
+            self.push(relation.other, stack);
+        }
+    }
+}
+
+/// The stops that a primitive's start, and the demotes that its promotion may bring with it.
+fn undoing(cluster: &Cluster<'_>, id: ActionId) -> impl Iterator<Item = ActionId> {
+    let a = &cluster.actions[id];
+    let undone = match a.task {
+        Task::Start => Some(Task::Stop),
+        Task::Promote => Some(Task::Demote),
+        _ => None,
+    };
+    let r = a.resource.filter(|r| undone.is_some() && cluster.resource(*r).is_primitive());
+    let ids = r.map_or(&[][..], |r| cluster.actions.besides_probes(r));
+    ids.iter().copied().filter(move |x| {
+        Some(cluster.actions[*x].task) == undone && !cluster.actions[*x].flags.pseudo
+    })
 }
 
 /// Part (b): what follows the stop of a resource also follows its probes.

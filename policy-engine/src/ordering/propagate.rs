@@ -92,7 +92,12 @@ fn input(cluster: &mut Cluster<'_>, then: ActionId, i: usize, count: &mut u32) -
         }
         return Changed { first: false, then: new };
     }
-    if relation.flags.is_empty() {
+    let simple =
+        |id| cluster.actions[id].resource.is_none_or(|r| cluster.resource(r).is_primitive());
+    // A mere sequence asks nothing of either side.
+    if relation.flags.is_empty()
+        || (relation.flags == Order::ORDER && simple(first) && simple(then))
+    {
         return Changed::default();
     }
     let first_seen = seen_from(cluster, first, then_node);

@@ -217,6 +217,9 @@ fn look_and_inject(
 ) -> Result<(), WorkingError> {
     let injections = &request.injections;
     let shown = !request.quiet || request.data;
+    if !shown && !injections.any() {
+        return Ok(());
+    }
     let document = working.snapshot();
     let generated = crate::input::generate(&document);
     let looks = shown || !injections.operations.is_empty();

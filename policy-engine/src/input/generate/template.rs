@@ -1,21 +1,28 @@
 //! Primitives made from templates (spec 10 §9.1).
 
 use cib_model::{Document, Element, ElementId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Expands every primitive that names a valid template.
 pub(super) fn expand_all(out: &mut Document, resources: Element<'_>) {
+    let mut templates = HashMap::new();
+    for template in resources.children_named("template") {
+        templates.entry(template.xml_id().unwrap_or_default()).or_insert(template);
+    }
     for primitive in resources.descendants().filter(|e| e.name() == "primitive") {
-        if let Some(template) = template_of(resources, primitive) {
+        if let Some(template) = template_of(&templates, primitive) {
             expand(out, primitive, template);
         }
     }
 }
 
 /// The template a primitive names, if there is one of that id and it is not the primitive itself.
-fn template_of<'d>(resources: Element<'d>, primitive: Element<'d>) -> Option<Element<'d>> {
+fn template_of<'d>(
+    templates: &HashMap<&str, Element<'d>>,
+    primitive: Element<'d>,
+) -> Option<Element<'d>> {
     let name = primitive.attribute("template").filter(|t| Some(*t) != primitive.xml_id())?;
-    resources.children_named("template").find(|t| t.xml_id() == Some(name))
+    templates.get(name).copied()
 }
 
 /// Operations are merged as they are written: an `id-ref` on either side is not followed, so that of

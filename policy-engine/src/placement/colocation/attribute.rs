@@ -11,15 +11,16 @@ use std::rc::Rc;
 /// Class of each node's value by attribute.
 #[derive(Debug, Default)]
 pub struct AttributeClasses {
-    by_name: HashMap<String, Rc<[u32]>>,
+    by_name: Vec<(String, Rc<[u32]>)>,
 }
 
 /// The class of an attribute's value on each node, by node id.
 pub(crate) fn classes(cluster: &mut Cluster<'_>, attribute: &str) -> Rc<[u32]> {
-    if let Some(known) = cluster.attribute_classes.by_name.get(attribute)
-        && known.len() == cluster.nodes.len()
-    {
-        return Rc::clone(known);
+    let count = cluster.nodes.len();
+    let known = &mut cluster.attribute_classes.by_name;
+    known.retain(|(_, classes)| classes.len() == count);
+    if let Some((_, classes)) = known.iter().find(|(name, _)| name == attribute) {
+        return Rc::clone(classes);
     }
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let classes: Rc<[u32]> = cluster
@@ -33,7 +34,7 @@ pub(crate) fn classes(cluster: &mut Cluster<'_>, attribute: &str) -> Rc<[u32]> {
             }
         })
         .collect();
-    cluster.attribute_classes.by_name.insert(attribute.to_owned(), Rc::clone(&classes));
+    cluster.attribute_classes.by_name.push((attribute.to_owned(), Rc::clone(&classes)));
     classes
 }
 

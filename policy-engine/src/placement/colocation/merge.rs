@@ -10,7 +10,7 @@ use crate::model::table::{Entry, NodeTable};
 use crate::model::trace::Cause;
 use crate::placement::with_stack;
 use cib_model::Score;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// How a merge goes about it.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +59,7 @@ pub fn into_own_table(
     mode: Mode,
 ) {
     let mut work = Work::of(&cluster.resource(target).table);
-    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }
-        .merge(cluster, source, &mut work, c, factor);
+    Merge { target, mode, shared: &Shared::new() }.merge(cluster, source, &mut work, c, factor);
     for (node, score) in work.0 {
         let Some(entry) = cluster.resources[target.index()].table.get_mut(node) else { continue };
         let (before, after) = (entry.score, Score::from(score));
@@ -82,8 +81,7 @@ pub fn into_single_node(
 ) -> Score {
     let factor = factor(cluster.colocation(c).score);
     let mut work = Work(vec![(node, score.value())]);
-    Merge { target, mode, budget: &Cell::new(MOST_SOURCES) }
-        .merge(cluster, source, &mut work, c, factor);
+    Merge { target, mode, shared: &Shared::new() }.merge(cluster, source, &mut work, c, factor);
     Score::from(work.0[0].1)
 }
 
@@ -104,8 +102,7 @@ pub fn extended_table(cluster: &mut Cluster<'_>, r: ResourceId) -> NodeTable {
     let mut table = cluster.resource(source).table.clone();
     let mut work = Work::of(&table);
     let mode = Mode { rollback: false, positive_only: false, direction: Direction::ThisWith };
-    Merge { target: source, mode, budget: &Cell::new(MOST_SOURCES) }
-        .merge_first(cluster, source, &mut work);
+    Merge { target: source, mode, shared: &Shared::new() }.merge_first(cluster, source, &mut work);
     for group in marked {
         cluster.resource_mut(group).flags.merging = false;
     }
@@ -121,8 +118,38 @@ pub fn extended_table(cluster: &mut Cluster<'_>, r: ResourceId) -> NodeTable {
 struct Merge<'b> {
     target: ResourceId,
     mode: Mode,
+    shared: &'b Shared,
+}
+
+/// What all sources of one merge share.
+#[derive(Debug)]
+struct Shared {
     /// Sources that may still be visited.
-    budget: &'b Cell<u32>,
+    budget: Cell<u32>,
+    /// Room for the next copies of scores.
+    spare: RefCell<Vec<Work>>,
+    /// Room for the best score by class.
+    best: RefCell<Vec<Option<Score>>>,
+}
+
+impl Shared {
+    fn new() -> Shared {
+        Shared {
+            budget: Cell::new(MOST_SOURCES),
+            spare: RefCell::default(),
+            best: RefCell::default(),
+        }
+    }
+
+    fn copy(&self, of: &Work) -> Work {
+        let mut copy = self.spare.borrow_mut().pop().unwrap_or_else(|| Work(Vec::new()));
+        copy.0.clone_from(&of.0);
+        copy
+    }
+
+    fn done(&self, with: Work) {
+        self.spare.borrow_mut().push(with);
+    }
 }
 
 impl Merge<'_> {
@@ -144,7 +171,7 @@ impl Merge<'_> {
                 self.merge(cluster, first, table, c, factor);
             }
         } else {
-            let mut work = table.clone();
+            let mut work = self.shared.copy(table);
             self.contribute(cluster, source, &mut work, c, factor);
             self.finish(cluster, source, table, work, factor);
         }
@@ -152,7 +179,7 @@ impl Merge<'_> {
     }
 
     fn may_visit(self, cluster: &mut Cluster<'_>) -> bool {
-        let left = self.budget.get();
+        let left = self.shared.budget.get();
         if left == 1 {
             let text = format!(
                 "Colocations of {} are too entangled: only {MOST_SOURCES} paths through them are \
@@ -161,14 +188,14 @@ impl Merge<'_> {
             );
             cluster.message(Level::Error, text);
         }
-        self.budget.set(left.saturating_sub(1));
+        self.shared.budget.set(left.saturating_sub(1));
         left > 0
     }
 
     /// Starts from the source's own table, which is `table`.
     fn merge_first(self, cluster: &mut Cluster<'_>, source: ResourceId, table: &mut Work) {
         cluster.resource_mut(source).flags.merging = true;
-        let work = table.clone();
+        let work = self.shared.copy(table);
         self.finish(cluster, source, table, work, 1.0);
         cluster.resource_mut(source).flags.merging = false;
     }
@@ -185,6 +212,7 @@ impl Merge<'_> {
         if work.any_available(cluster) {
             self.lead_on(cluster, source, &mut work, factor);
         } else if self.mode.rollback {
+            self.shared.done(work);
             return;
         }
         if self.mode.positive_only {
@@ -194,7 +222,7 @@ impl Merge<'_> {
                 }
             }
         }
-        *table = work;
+        self.shared.done(std::mem::replace(table, work));
     }
 
     fn lead_on(self, cluster: &mut Cluster<'_>, source: ResourceId, work: &mut Work, factor: f32) {
@@ -220,9 +248,10 @@ impl Merge<'_> {
         c: ColocationId,
         factor: f32,
     ) {
-        let attribute = cluster.colocation(c).node_attribute.to_string();
+        let attribute = cluster.colocation(c).node_attribute.clone();
         let classes = attribute::classes(cluster, &attribute);
-        let best = best_by_class(cluster, source, c, &classes);
+        let mut best = self.shared.best.borrow_mut();
+        best_by_class(cluster, source, c, &classes, &mut best);
         let mut only_choice = None;
         for (node, score) in &mut work.0 {
             let class = attribute::class_of(cluster, &classes, Some(*node), self.target);
@@ -270,10 +299,11 @@ fn best_by_class(
     source: ResourceId,
     c: ColocationId,
     classes: &[u32],
-) -> Vec<Option<Score>> {
+    best: &mut Vec<Option<Score>>,
+) {
     let with_group = with_group_locations(cluster, source, c);
     let table = with_group.as_ref().unwrap_or(&cluster.resource(source).table);
-    let mut best: Vec<Option<Score>> = Vec::new();
+    best.clear();
     for (node, entry) in table.iter() {
         if !cluster.node(node).available() {
             continue;
@@ -284,7 +314,6 @@ fn best_by_class(
         }
         best[class] = best[class].max(Some(entry.score));
     }
-    best
 }
 
 /// The table of a later group member with the group's locations, which only the first member got.
