@@ -17,7 +17,7 @@ use crate::subsystem::{
 #[derive(Debug, Default)]
 pub(super) struct Join {
     /// The newest CIB offered in this round.
-    best: Option<(NodeId, [i64; 3])>,
+    best: Option<(NodeId, (u64, [i64; 3]))>,
     /// The synchronisation is under way.
     synchronising: bool,
     /// Nodes whose CIB could not be had.
@@ -138,6 +138,7 @@ impl Controller {
             return;
         }
         let generation = JoinGeneration {
+            quorate_ring: self.certified,
             version: CibVersion::of(root.root(), -1).fields(),
             schema: root.root().attribute("validate-with").map(str::to_owned),
         };
@@ -173,17 +174,16 @@ impl Controller {
             .is_some_and(|s| s.parse::<cib_model::schema::Schema>().is_ok());
         let me = self.me;
         let Some(lead) = &mut self.lead else { return };
+        let rank = (generation.quorate_ring, generation.version);
         let better = match lead.join.best {
             None => true,
-            Some((_, best)) => {
-                generation.version > best || (generation.version == best && from == me)
-            }
+            Some((_, best)) => rank > best || (rank == best && from == me),
         };
         let refused = lead.join.failed.contains(&from)
             || !compatible(FEATURE_SET, feature_set)
             || (better && !known);
         if !refused && better {
-            lead.join.best = Some((from, generation.version));
+            lead.join.best = Some((from, rank));
         }
         let active = self.peers.is_active(from);
         let peer = self.peers.entry(from);
@@ -347,7 +347,7 @@ impl Controller {
         out.here(Room::Attributes, AttributesRequest { token: 0, message });
         let state = self.resources.node_state(self.me, &self.name).into();
         self.to_node(from, ControllerPeer::JoinConfirm { round, state }, out);
-        self.joined_once = true;
+        self.certify();
         if self.lead.is_none() {
             self.become_state(now, State::NotDc, out);
         }
@@ -385,6 +385,23 @@ impl Controller {
         if let Some(error) = error.filter(|_| round == self.round && self.lead.is_some()) {
             log::error!("controller: the history of node {node} cannot be recorded: {error}");
             self.offer_to_all(now, out);
+        }
+    }
+
+    /// From now on this node has what the cluster has; that counts as long as the cluster has quorum.
+    fn certify(&mut self) {
+        if let Some(membership) = self.membership.as_ref().filter(|m| m.quorate && m.settled) {
+            (self.certified, self.continuous) = (membership.sequence, true);
+        }
+    }
+
+    /// The ring has changed, with a verdict on it.
+    pub(super) fn recertify(&mut self) {
+        let Some(membership) = self.membership.as_ref().filter(|m| m.settled) else { return };
+        if !membership.quorate {
+            self.continuous = false;
+        } else if self.continuous {
+            self.certified = membership.sequence;
         }
     }
 

@@ -8,6 +8,10 @@
 //! when all configured nodes are there and none of them has one; `dc-deadtime` is for the rest. It plans
 //! as soon as its own changes of the CIB are applied. And it begins nothing between the news of a
 //! changed ring and the verdict of the votes on it.
+//!
+//! At a join the CIB that wins is not simply the one with the highest version: a node that was in a partition
+//! with quorum more recently has the better one. So what a majority acknowledged is not undone by a minority
+//! that changed more.
 
 mod alerts;
 mod election;
@@ -132,7 +136,9 @@ pub struct Controller {
     calls: BTreeMap<u64, Call>,
     next_token: u64,
     shutting_down: bool,
-    joined_once: bool,
+    /// The last ring with quorum in which this node was in, and whether it was in ever since.
+    certified: u64,
+    continuous: bool,
     fence_failures: BTreeMap<String, u32>,
     /// Nodes fenced while nobody led, to be recorded by whoever leads next.
     fenced_to_record: BTreeSet<String>,
@@ -175,7 +181,8 @@ impl Controller {
             calls: BTreeMap::new(),
             next_token: 1,
             shutting_down: false,
-            joined_once: false,
+            certified: 0,
+            continuous: false,
             fence_failures: BTreeMap::new(),
             fenced_to_record: BTreeSet::new(),
             fences: BTreeMap::new(),
@@ -392,6 +399,7 @@ impl Controller {
             self.await_controller(now, node);
             self.write_node_state(node, out);
         }
+        self.recertify();
         if self.is_ring_settled() {
             if self.is_quorate() {
                 self.ever_quorate = true;

@@ -20,7 +20,8 @@ impl Controller {
         self.shutting_down = true;
         self.timers.arm(Timer::Escalation, now.elapsed + self.options.shutdown_escalation);
         match self.state {
-            State::Starting => self.stop_now(now, out),
+            // What runs here is known only once this node is in.
+            State::Starting => {}
             _ => self.to_all(ControllerPeer::ShutdownRequest, out),
         }
         if self.state == State::Pending && self.peers.active().len() <= 1 {

@@ -33,6 +33,9 @@ impl ElectionBallot {
 /// How new a node's CIB is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinGeneration {
+    /// The last ring with quorum in which the node was in; what a majority decided outranks any version
+    /// that a minority made.
+    pub quorate_ring: u64,
     /// `admin_epoch`, `epoch`, `num_updates`; compared in that order.
     pub version: [i64; 3],
     /// `validate-with`.
