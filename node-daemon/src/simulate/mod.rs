@@ -38,10 +38,13 @@ pub struct Voice {
 /// Runs as `crm_simulate`, which ignores arguments that are no options.
 pub fn main_as_tool(args: Vec<OsString>) -> ExitCode {
     #[derive(Parser)]
-    #[command(name = "crm_simulate", version, about = arguments::ABOUT)]
+    #[command(name = "crm_simulate", version, disable_version_flag = true, about = arguments::ABOUT)]
     struct Tool {
         #[command(flatten)]
         arguments: Arguments,
+        /// Print version
+        #[arg(long, action = clap::ArgAction::Version)]
+        version: Option<bool>,
         #[arg(hide = true)]
         ignored: Vec<OsString>,
     }
