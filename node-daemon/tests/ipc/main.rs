@@ -131,6 +131,34 @@ fn what_is_no_xml_is_answered_so_and_what_is_no_frame_ends_the_connection() {
     assert_eq!(Cib::open(&node, Endpoint::CibWrite).call("cib_query", "nodes", "").0, "0");
 }
 
+const UPDATES: u32 = 1_000;
+
+#[test]
+fn a_client_that_does_not_read_is_dropped_and_others_are_served() {
+    let node = Node::start("silent");
+    let mut silent = Cib::open(&node, Endpoint::CibRead);
+    let notify =
+        r#"<x cib_op="cib_notify" cib_notify_type="cib_diff_notify" cib_notify_activate="1"/>"#;
+    silent.client.ask(notify, PATIENCE).unwrap();
+    let mut writer = Cib::open(&node, Endpoint::CibWrite);
+    assert_eq!(writer.call("cib_create", "nodes", r#"<node id="1" uname="n"/>"#).0, "0");
+    // The kernel keeps half a megabyte for it, the server 500 messages.
+    let long = "x".repeat(8_000);
+    for index in 0..UPDATES {
+        let change = format!(r#"<node id="1" uname="n" description="{index}{long}"/>"#);
+        assert_eq!(writer.call("cib_modify", "nodes", &change).0, "0", "update {index}");
+    }
+    let mut received = 0;
+    let end = loop {
+        match silent.client.event(PATIENCE) {
+            Ok(_) => received += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, ClientError::Closed | ClientError::Io(_)), "{end}");
+    assert!(received < UPDATES, "{received} events were kept for it");
+}
+
 #[test]
 fn connections_leave_nothing_behind() {
     let node = Node::start("clean");
