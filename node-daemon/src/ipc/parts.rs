@@ -233,13 +233,28 @@ mod tests {
 
     #[test]
     fn nothing_grows_beyond_the_limit() {
-        let bomb = "a".repeat(MAX_TEXT + 1);
-        let frame = compressed(1, 0, &bomb, SIZE).unwrap();
-        assert!(matches!(Assembly::default().take(&frame), Err(MessageError::TooLong { .. })));
-        let chunk = frames(1, 0, Layout::New, &bomb, SIZE).unwrap();
         let mut assembly = Assembly::default();
-        let end = chunk.iter().map(|frame| assembly.take(frame)).find(Result::is_err);
-        assert!(matches!(end, Some(Err(MessageError::TooLong { .. }))));
+        let chunk = "a".repeat(SIZE - HEADER_LENGTH - 1);
+        let end = (0..u16::MAX)
+            .map(|part| assembly.take(&frame(1, flag::PART, Layout::New, part, chunk.as_bytes())));
+        let end: Vec<_> = end.take(MAX_TEXT / chunk.len() + 1).skip_while(Result::is_ok).collect();
+        assert!(matches!(&end[..], [Err(MessageError::TooLong { .. })]));
+    }
+
+    #[test]
+    fn compressed_texts_are_as_long_as_they_say_or_refused() {
+        let bomb = compressed(1, 0, &"a".repeat(1 << 20), SIZE).unwrap();
+        let with_length = |length: u32| {
+            let mut lying = bomb.clone();
+            lying[24..28].copy_from_slice(&length.to_ne_bytes());
+            Assembly::default().take(&lying)
+        };
+        assert!(with_length((1 << 20) + 1).is_ok());
+        for length in [0, 10, (1 << 20) - 1, 1 << 21] {
+            assert!(matches!(with_length(length), Err(MessageError::Compression(_))), "{length}");
+        }
+        let too_long = MAX_TEXT as u32 + 1;
+        assert!(matches!(with_length(too_long), Err(MessageError::TooLong { .. })));
     }
 
     #[test]

@@ -211,7 +211,7 @@ fn print(output: &Document, out: &mut Output) {
         "xpath-query" => {
             let is_path = |e: &cib_model::Element<'_>| e.name() == "xpath-query-path";
             let all = root.children().all(|e| is_path(&e));
-            all.then(|| root.children().filter_map(|e| e.attribute("path")).collect())
+            all.then(|| root.children().filter_map(|e| e.attribute("id")).collect())
         }
         _ => None,
     };

@@ -377,7 +377,18 @@ impl Fencer {
         }
         let ended = self.records(target, 0)?;
         let mut count = 0;
-        for event in ended.document.root().descendants().filter(|e| e.name() == "st_execute") {
+        let events = ended.document.root().descendants().filter(|e| e.name() == "st_execute");
+        // Without more words: what is under way, and the oldest success (spec 81 §15).
+        let (mut shown, mut success) = (Vec::new(), None);
+        for event in events {
+            match event.attribute("st_state") {
+                _ if given(matches, "verbose") => shown.push(event),
+                Some("2") => success = Some(event),
+                Some("4") => {}
+                _ => shown.push(event),
+            }
+        }
+        for event in shown.into_iter().chain(success) {
             out.line(describe(event));
             count += 1;
         }

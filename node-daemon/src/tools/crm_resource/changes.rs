@@ -143,8 +143,14 @@ fn ban_from(
     }
 }
 
-/// Takes back what moved or banned a resource, on one node or all.
-fn remove(work: &mut Work, resource: &str, nodes: &[String], out: &mut Output) -> Result<(), u8> {
+/// Takes back what moved or banned a resource, on one node or all; or only what moved it.
+fn remove(
+    work: &mut Work,
+    resource: &str,
+    nodes: &[String],
+    bans: bool,
+    out: &mut Output,
+) -> Result<(), u8> {
     for node in nodes {
         let rule = format!(
             "//rsc_location[@id='cli-prefer-{resource}'][rule[@id='cli-prefer-rule-{resource}']/\
@@ -154,11 +160,9 @@ fn remove(work: &mut Work, resource: &str, nodes: &[String], out: &mut Output) -
         call(work, Operation::Delete, &by_path, out)?;
         let ban = format!("cli-ban-{resource}-on-{node}");
         let prefer = format!("cli-prefer-{resource}");
-        let elements = [
-            document("rsc_location", &[("id", &ban)]),
-            document("rsc_location", &[("id", &prefer), ("node", node)]),
-        ];
-        for element in elements {
+        let prefer = document("rsc_location", &[("id", &prefer), ("node", node)]);
+        let ban = bans.then(|| document("rsc_location", &[("id", &ban)]));
+        for element in ban.into_iter().chain([prefer]) {
             let by_id = Call { section: Some("constraints"), options: 0, data: Some(element) };
             call(work, Operation::Delete, &by_id, out)?;
         }
@@ -178,7 +182,7 @@ pub fn clear(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Ou
     };
     let nodes = node.map_or_else(|| all_nodes(work), |node| vec![node]);
     let before = constraints(work);
-    if let Err(code) = remove(work, resource, &nodes, out) {
+    if let Err(code) = remove(work, resource, &nodes, true, out) {
         return code;
     }
     for gone in before.difference(&constraints(work)) {
@@ -209,7 +213,10 @@ pub fn relocate(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut
         return failed(out, exit::text(exit::EXISTS), exit::EXISTS);
     }
     let nodes = all_nodes(work);
-    if let Err(code) = remove(work, resource, &nodes, out) {
+    // Bans of other nodes stay.
+    let removed = remove(work, resource, &nodes, false, out)
+        .and_then(|()| remove(work, resource, std::slice::from_ref(&node), true, out));
+    if let Err(code) = removed {
         return code;
     }
     let id = format!("cli-prefer-{resource}");

@@ -205,7 +205,11 @@ pub fn fail(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output)
         Request { system: "crmd", host: Some(node), payload: Some(&payload), ..Request::default() };
     let asked = Controller::connect("crm_resource").and_then(|mut c| c.ask("lrm_fail", &request));
     match asked {
-        Ok(_) => exit::OK,
+        Ok(_) => {
+            out.line("Waiting for 1 reply from the controller");
+            out.line("... got reply (done)");
+            exit::OK
+        }
         Err(error) => failed(out, &error.to_string(), node::exit_of(&error)),
     }
 }

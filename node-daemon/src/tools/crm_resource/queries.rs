@@ -243,11 +243,27 @@ fn checks(work: &Work, name: &str, instances: &[&PrimitiveStatus], out: &mut Out
 /// `-a`, `-A`
 pub fn constraints(work: &Work, name: &str, recursive: bool, out: &mut Output) -> u8 {
     let top = work.top(name).and_then(Element::xml_id).unwrap_or(name).to_owned();
-    let entries = related(work, &top, recursive, &mut Vec::new());
-    let mut listing = String::new();
-    render(&entries, 0, Style::Fancy, &mut listing);
-    out.raw(&listing);
+    let mut lines = locations(work, &top, 0);
+    for direction in [Direction::Dependents, Direction::Primaries] {
+        lines.extend(related(work, &top, direction, recursive, 0, &mut Vec::new()));
+    }
+    for (level, text) in lines {
+        let bullet = if level == 0 { "" } else { "* " };
+        out.line(format!("{}{bullet}{text}", "  ".repeat(level)));
+    }
     exit::OK
+}
+
+/// Lines of a listing with their levels.
+type Lines = Vec<(usize, String)>;
+
+/// Which colocations of a resource.
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    /// What is to be where it is.
+    Dependents,
+    /// Where it is to be.
+    Primaries,
 }
 
 fn all<'w>(work: &'w Work, kind: &'static str) -> impl Iterator<Item = Element<'w>> {
@@ -255,67 +271,58 @@ fn all<'w>(work: &'w Work, kind: &'static str) -> impl Iterator<Item = Element<'
     constraints.into_iter().flat_map(move |constraints| constraints.children_named(kind))
 }
 
-fn locations(work: &Work, name: &str) -> Option<Entry> {
-    let items: Vec<Entry> = all(work, "rsc_location")
+fn locations(work: &Work, name: &str, level: usize) -> Lines {
+    let mut lines: Lines = all(work, "rsc_location")
         .filter(|c| c.attribute("rsc") == Some(name) && c.attribute("node").is_some())
         .map(|c| {
             let text = |key| c.attribute(key).unwrap_or_default();
-            Entry::item(format!(
-                "Node {} (score={}, id={}, rsc={name})",
-                text("node"),
-                text("score"),
-                text("id")
-            ))
+            let (node, score, id) = (text("node"), text("score"), text("id"));
+            (level + 1, format!("Node {node} (score={score}, id={id}, rsc={name})"))
         })
         .collect();
-    (!items.is_empty()).then(|| Entry::list("Locations", items))
+    if !lines.is_empty() {
+        lines.insert(0, (level, "Locations:".to_owned()));
+    }
+    lines
 }
 
-fn related(work: &Work, name: &str, recursive: bool, path: &mut Vec<String>) -> Vec<Entry> {
-    path.push(name.to_owned());
-    let mut out: Vec<Entry> = locations(work, name).into_iter().collect();
-    let directions = [
-        (
-            "with-rsc",
-            "rsc",
-            "with-rsc-role",
-            "needs role",
-            format!("Resources colocated with {name}"),
-        ),
-        (
-            "rsc",
-            "with-rsc",
-            "with-rsc-role",
-            "with role",
-            format!("Resources {name} is colocated with"),
-        ),
-    ];
-    for (own, other, role, word, title) in directions {
-        let mut items = Vec::new();
-        for constraint in all(work, "rsc_colocation").filter(|c| c.attribute(own) == Some(name)) {
-            let text = |key| constraint.attribute(key).unwrap_or_default();
-            let (peer, id) = (text(other), text("id"));
-            if path.iter().any(|known| known == peer) {
-                items.push(Entry::item(format!("{peer} (id={id} - loop)")));
-                continue;
-            }
-            let role =
-                constraint.attribute(role).filter(|role| !role.eq_ignore_ascii_case("started"));
-            let role = role.map(|role| format!("{word}={role}, ")).unwrap_or_default();
-            items.push(Entry::item(format!("{peer} (score={}, {role}id={id})", text("score"))));
-            let below = match recursive {
-                true => related(work, peer, true, path),
-                false => locations(work, peer).into_iter().collect(),
-            };
-            if !below.is_empty() {
-                // Lists below an item are one level deeper, without a title of their own.
-                items.extend(below);
-            }
+fn related(
+    work: &Work,
+    name: &str,
+    direction: Direction,
+    recursive: bool,
+    level: usize,
+    path: &mut Vec<String>,
+) -> Lines {
+    let (own, other, word, title) = match direction {
+        Direction::Dependents => {
+            ("with-rsc", "rsc", "needs role", format!("Resources colocated with {name}:"))
         }
-        if !items.is_empty() {
-            out.push(Entry::list(title, items));
+        Direction::Primaries => {
+            ("rsc", "with-rsc", "with role", format!("Resources {name} is colocated with:"))
+        }
+    };
+    path.push(name.to_owned());
+    let mut lines = Lines::new();
+    for constraint in all(work, "rsc_colocation").filter(|c| c.attribute(own) == Some(name)) {
+        let text = |key| constraint.attribute(key).unwrap_or_default();
+        let (peer, id) = (text(other), text("id"));
+        if path.iter().any(|known| known == peer) {
+            lines.push((level + 1, format!("{peer} (id={id} - loop)")));
+            continue;
+        }
+        let role = constraint.attribute("with-rsc-role");
+        let role = role.filter(|role| !role.eq_ignore_ascii_case("started"));
+        let role = role.map(|role| format!("{word}={role}, ")).unwrap_or_default();
+        lines.push((level + 1, format!("{peer} (score={}, {role}id={id})", text("score"))));
+        lines.extend(locations(work, peer, level + 2));
+        if recursive {
+            lines.extend(related(work, peer, direction, true, level + 2, path));
         }
     }
     path.pop();
-    out
+    if !lines.is_empty() {
+        lines.insert(0, (level, title));
+    }
+    lines
 }
