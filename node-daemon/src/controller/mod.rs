@@ -41,7 +41,8 @@ use quorum::election::Election;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     Address, Body, CibAnswer, CibOperation, CibRequest, CibUpdate, ControllerPeer, Ending,
-    Envelope, GroupView, Membership, NodeId, Now, Outputs, Room, Scope, SharedDocument, Subsystem,
+    Envelope, ExecutorRequest, GroupView, Membership, NodeId, Now, Outputs, Room, Scope,
+    SharedDocument, Subsystem,
 };
 
 use join::Join;
@@ -123,6 +124,8 @@ pub struct Controller {
     state: State,
     options: Options,
     configured: bool,
+    /// The executor has told what runs here.
+    recalled: bool,
     membership: Option<Membership>,
     ever_quorate: bool,
     in_group: bool,
@@ -168,6 +171,7 @@ impl Controller {
             state: State::Starting,
             options: Options::default(),
             configured: false,
+            recalled: false,
             membership: None,
             ever_quorate: false,
             in_group: false,
@@ -363,6 +367,7 @@ impl Controller {
     fn begin(&mut self, now: Now, out: &mut Outputs) {
         if self.state == State::Starting
             && self.configured
+            && self.recalled
             && self.in_group
             && self.membership.is_some()
         {
@@ -541,6 +546,7 @@ impl Subsystem for Controller {
     }
 
     fn start(&mut self, _: Now, out: &mut Outputs) {
+        out.here(Room::Executor, ExecutorRequest::Recall);
         self.cib(CibOperation::Subscribe(true), None, out);
         self.ask_options(out);
     }

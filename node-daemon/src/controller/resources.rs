@@ -365,11 +365,27 @@ impl Controller {
             ExecutorEvent::NotCancelled { resource, action, interval_ms } => {
                 self.forget_recurring(&resource, &action, interval_ms, out);
             }
+            ExecutorEvent::Recalled(ends) => self.recalled(now, &ends, out),
             ExecutorEvent::Unregistered { .. } => {}
         }
         if self.state == super::State::Stopping {
             self.leave_when_idle(now, out);
         }
+    }
+
+    /// What an earlier controller of this node had executed.
+    fn recalled(&mut self, now: Now, ends: &[OperationEnd], out: &mut Outputs) {
+        for end in ends {
+            let key = (end.action.clone(), end.interval_ms);
+            let known = self.resources.0.entry(end.resource.clone());
+            let known = known.or_insert_with(|| Known::new(end.agent.clone()));
+            if end.interval_ms > 0 {
+                known.active.insert(key.clone());
+            }
+            self.remember(end, &key);
+        }
+        self.recalled = true;
+        self.begin(now, out);
     }
 
     fn record(&mut self, resource: &str, agent: &AgentName, entries: &[&Entry], out: &mut Outputs) {

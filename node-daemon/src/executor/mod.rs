@@ -42,6 +42,8 @@ pub struct ExecutorRoom<E> {
     name: String,
     local: E,
     metadata: BTreeMap<AgentSpec, Metadata>,
+    /// Ends that a controller begun anew must know.
+    memory: Vec<OperationEnd>,
     fences: BTreeMap<u64, RunId>,
     next_fence: u64,
     stopping: bool,
@@ -54,6 +56,7 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
             name: name.to_owned(),
             local,
             metadata: BTreeMap::new(),
+            memory: Vec::new(),
             fences: BTreeMap::new(),
             next_fence: 1,
             stopping: false,
@@ -88,12 +91,16 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
                 }
             }
             ExecutorRequest::Unregister { resource } => {
+                self.memory.retain(|end| end.resource != resource);
                 if let Ok(id) = ResourceId::new(&resource) {
                     self.local.unregister(now, &id);
                 }
                 out.here(Room::Controller, ExecutorEvent::Unregistered { resource });
             }
             ExecutorRequest::Alert(run) => self.alert(now, run),
+            ExecutorRequest::Recall => {
+                out.here(Room::Controller, ExecutorEvent::Recalled(self.memory.clone()));
+            }
         }
     }
 
@@ -224,7 +231,35 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
             timeout_ms: u64::try_from(result.timeout.as_millis()).unwrap_or(u64::MAX),
             entries: entries.iter().map(attributes).collect(),
         };
+        self.memorise(&end);
         out.here(Room::Controller, ExecutorEvent::Ended(Box::new(end)));
+    }
+
+    /// Keeps an end in place of those it makes obsolete.
+    fn memorise(&mut self, end: &OperationEnd) {
+        if !history::is_recordable(&end.action) || end.deleted {
+            return;
+        }
+        let failed = |end: &OperationEnd| {
+            let id = end.entries.first().and_then(|entry| entry.first());
+            id.is_some_and(|(_, id)| id.ends_with("_last_failure_0"))
+        };
+        let cancelled = end.status == ExecStatus::Cancelled.code();
+        let once = end.interval_ms == 0;
+        let changes = once && end.action != "monitor" && !cancelled;
+        self.memory.retain(|old| {
+            let same = old.action == end.action && old.interval_ms == end.interval_ms;
+            old.resource != end.resource
+                || (failed(old) && !failed(end))
+                || match (once, old.interval_ms == 0) {
+                    (true, true) => false,
+                    (true, false) => !changes,
+                    (false, _) => !same,
+                }
+        });
+        if !cancelled {
+            self.memory.push(end.clone());
+        }
     }
 
     fn fence(&mut self, request: lrm::executor::FenceRequest, out: &mut Outputs) {

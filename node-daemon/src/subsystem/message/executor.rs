@@ -61,6 +61,8 @@ pub enum ExecutorRequest {
     },
     /// Run an alert agent.
     Alert(AlertRun),
+    /// Tell what ended before the asker began: it may be new, and what runs here is not.
+    Recall,
 }
 
 /// The end of an operation.
@@ -117,6 +119,8 @@ pub enum ExecutorEvent {
         /// At which interval.
         interval_ms: u32,
     },
+    /// Answer to a recall: the ends that still count, in the order in which they came.
+    Recalled(Vec<OperationEnd>),
     /// A resource is forgotten.
     Unregistered {
         /// Which.
