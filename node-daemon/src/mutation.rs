@@ -8,8 +8,6 @@ pub enum Mutation {
     ActBeforeVerdict,
     /// Fencing that failed counts as success.
     TrustFailedFencing,
-    /// Operations under way are left out of what a node confirms when it joins.
-    ForgetPending,
     /// The joined CIB replaces another one only if its version is not lower.
     JoinByVersion,
     /// A DC does not look for others.
@@ -24,10 +22,9 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 8] = [
+    pub const ALL: [Mutation; 7] = [
         Mutation::ActBeforeVerdict,
         Mutation::TrustFailedFencing,
-        Mutation::ForgetPending,
         Mutation::JoinByVersion,
         Mutation::IgnoreOtherDc,
         Mutation::ExpectLossOfAll,

@@ -7,7 +7,6 @@ use cib_model::Document;
 
 use super::results::RESENT;
 use super::{Controller, delete_all, modify_status};
-use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     ActionRequest, AgentName, CibOperation, CibUpdate, ControllerPeer, ExecutorEvent,
     ExecutorRequest, HistoryRecord, NodeId, Now, Operation, OperationEnd, Outputs, Room,
@@ -54,7 +53,7 @@ impl Known {
         let settled = self.last_failure.iter().chain(&self.last).chain(self.recurring.values());
         let mut entries: Vec<&Entry> = settled.collect();
         // An operation under way counts as such: nobody may take its resource for stopped.
-        for pending in self.pending.values().filter(|_| !planted(Mutation::ForgetPending)) {
+        for pending in self.pending.values() {
             let id = id_of(pending);
             entries.retain(|entry| id_of(entry) != id);
             entries.push(pending);

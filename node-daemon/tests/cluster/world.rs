@@ -513,7 +513,18 @@ impl World {
     fn take(&mut self, node: NodeId, room: Room, out: Outputs) {
         let Some(sim) = self.nodes.get_mut(&node) else { return };
         let from = Address { node, room };
+        let news = sim.inboxes.get(&Room::Controller).is_some_and(|inbox| {
+            inbox.iter().any(|envelope| matches!(envelope.body, Body::Membership(_)))
+        });
+        let membership = sim.messaging.membership();
+        let may_fence =
+            room != Room::Controller || news || membership.quorate && membership.settled;
         for (to, body) in out.envelopes {
+            if let (false, Body::FenceRequest(request)) = (may_fence, &body) {
+                // Whoever knows that it has no quorum, or does not know, fences nobody.
+                let text = format!("{:?}: node {node} without quorum: {request:?}", self.now);
+                self.reality.lock().unwrap().violations.push(text);
+            }
             let mut envelope = Envelope { from, to, body };
             if self.encode_all {
                 envelope = decode(&encode(&envelope).unwrap()).unwrap();
