@@ -178,7 +178,7 @@ fn files_that_cannot_be_read_are_named() {
     let directory = directory();
     let secret = directory.join("secret.xml");
     std::fs::write(&secret, cib("", "", "")).unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o0)).unwrap();
     let missing = directory.join("missing.xml");
     let mut cases = vec![(missing, "No such file or directory"), (directory, "Is a directory")];
     // Permissions bind nobody who may do anything.
