@@ -151,9 +151,9 @@ fn without_resource(
     }
     if flags.has(Order::MIN) && cluster.actions[first].flags.runnable {
         *count += 1;
-        let t = &mut cluster.actions[then];
+        let t = &cluster.actions[then];
         if *count >= t.min_inputs && !t.flags.runnable {
-            t.flags.runnable = true;
+            cluster.actions[then].flags.runnable = true;
             changed.then = true;
         }
     }
@@ -325,9 +325,9 @@ fn restart(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId) {
 fn then_required(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId, seen: Effective) {
     let t = cluster.actions[then].flags;
     if cluster.actions[first].resource.is_none() {
-        let f = &mut cluster.actions[first].flags;
+        let f = cluster.actions[first].flags;
         if !f.optional && f.runnable && !t.optional {
-            f.runnable = false;
+            cluster.actions[first].flags.runnable = false;
         }
         return;
     }
@@ -365,9 +365,10 @@ fn first_blocks(cluster: &mut Cluster<'_>, first: ActionId, then: ActionId, seen
     if seen.runnable {
         return;
     }
-    let t = &mut cluster.actions[then].flags;
+    let t = cluster.actions[then].flags;
     if t.runnable || t.migratable {
         let was_runnable = t.runnable;
+        let t = &mut cluster.actions[then].flags;
         (t.runnable, t.migratable) = (false, false);
         if was_runnable {
             give_reason(cluster, then, "unrunnable", first);

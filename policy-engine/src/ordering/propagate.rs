@@ -76,8 +76,10 @@ fn input(cluster: &mut Cluster<'_>, then: ActionId, i: usize, count: &mut u32) -
         return Changed::default();
     }
     if relation.flags.has(Order::THEN_CANCELS_FIRST) && cluster.actions[then].required() {
-        let f = &mut cluster.actions[first];
-        f.flags.optional = true;
+        if cluster.actions[first].required() {
+            cluster.actions[first].flags.optional = true;
+        }
+        let f = &cluster.actions[first];
         if f.task == Task::ReloadAgent
             && let Some(r) = f.resource
         {

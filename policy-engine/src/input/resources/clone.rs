@@ -7,9 +7,9 @@ use crate::model::resource::{CloneVariant, Resource, Variant};
 use cib_model::Element;
 use cib_model::scalar::{integer_at_least, is_true};
 
-/// More instances than any cluster has use for; a larger `clone-max` is a mistake that would only
-/// fill memory.
-const MAX_INSTANCES: u32 = 10_000;
+/// More instances than any cluster has use for that has fewer nodes; a larger `clone-max` is a mistake
+/// that would only fill memory, in an ordered clone with its square.
+const MAX_INSTANCES: u32 = 2000;
 
 /// Reads the parameters and makes the instances.
 pub(super) fn unpack<'d>(
@@ -23,14 +23,15 @@ pub(super) fn unpack<'d>(
         .ok_or_else(|| format!("{} has nothing to clone", cluster.resource(id).id))?;
     let nodes = cluster.nodes.len().max(1) as u32;
     let mut variant = read(cluster.resource(id), nodes);
-    if variant.clone_max > MAX_INSTANCES {
+    let most = nodes.max(MAX_INSTANCES);
+    if variant.clone_max > most {
         let text = format!(
-            "Using {MAX_INSTANCES} as clone-max of {} because {} is beyond all measure",
+            "Using {most} as clone-max of {} because {} is beyond all measure",
             cluster.resource(id).id,
             variant.clone_max
         );
         cluster.message(Level::Error, text);
-        variant.clone_max = MAX_INSTANCES;
+        variant.clone_max = most;
     }
     variant.child = definition::of(cluster, child, Some(id))?;
     let unique = cluster.resource(id).flags.unique;
