@@ -3,7 +3,9 @@
 //! [`plan`] is the heart: a pure function from a CIB (a [`cib_model::Document`]) and a time to a [`Plan`]:
 //! what has to be started, stopped, moved, promoted, fenced, and in which order. It takes the decisions of
 //! Pacemaker 3.0 (feature set [`FEATURE_SET`](transition::FEATURE_SET)) down to the numbering of actions.
-//! [`simulate`] injects events, plans, executes the plan in memory, and shows what comes of it;
+//! [`simulate()`] lets events happen and the cluster react until it comes to rest; the module of that name
+//! has the classic simulator with its reports as well. [`explain`] tells why a plan is as it is,
+//! and [`survey()`] what would come of every failure.
 //! [`transition::executor`] is the state machine that executes a transition, for the simulator as for a
 //! live controller.
 //!
@@ -12,6 +14,7 @@
 //! which order; `graph` makes the [`transition`] of it; `report` tells people.
 
 mod actions;
+pub mod explain;
 mod graph;
 mod history;
 mod input;
@@ -22,8 +25,11 @@ mod plan;
 pub mod report;
 mod schedule;
 pub mod simulate;
+pub mod survey;
 pub mod transition;
 
 pub use model::cluster::{Level, Message};
 pub use model::score_line::{AssignStage, ScoreLine};
 pub use plan::{Options, Plan, plan};
+pub use simulate::simulate;
+pub use survey::survey;

@@ -1,5 +1,6 @@
 //! The plan: what a scheduling run decided, independent of the input it came from.
 
+use crate::explain::{ExplainError, Explanation, Record};
 use crate::model::cluster::{Level, Message, Switches};
 use crate::model::score_line::ScoreLine;
 use crate::report::summary::Summary;
@@ -21,6 +22,8 @@ pub struct Options {
     /// Private parameters of the input may be masked (as in reports): changes that masking could explain
     /// do not count (spec 11 §12.3).
     pub sanitized: bool,
+    /// Record what decides, for [`Plan::explain`].
+    pub explain: bool,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             utilization: false,
             dot: false,
             sanitized: false,
+            explain: false,
         }
     }
 }
@@ -50,9 +54,17 @@ pub struct Plan {
     pub recheck_by: Option<i64>,
     /// The transition as DOT, if asked for.
     pub dot: Option<String>,
+    /// Everything that can be explained, if asked for.
+    pub record: Option<Record>,
 }
 
 impl Plan {
+    /// Explains a resource, an action key (`web_start_0`, `web_monitor_10000@node1`) or an action number
+    /// (`#12`); needs [`Options::explain`]. See [`explain`](crate::explain).
+    pub fn explain(&self, id: &str) -> Result<Explanation, ExplainError> {
+        self.record.as_ref().ok_or(ExplainError::NotRecorded)?.explain(id)
+    }
+
     /// Was there a message of at least this level?
     pub fn worst(&self) -> Option<Level> {
         self.messages.iter().map(|m| m.level).max()
@@ -94,11 +106,12 @@ pub fn plan(document: &Document, now: DateTime, options: &Options) -> Plan {
         sanitized: options.sanitized,
         scores: options.scores,
         utilization: options.utilization,
-        trace: false,
+        trace: options.explain,
     };
     let mut cluster = unpack(document, &generated, now, switches);
     let transition = schedule(&mut cluster, options.transition_id);
     let summary = Summary::of(&cluster);
+    let record = options.explain.then(|| Record::of(&cluster));
     let dot = options.dot.then(|| crate::graph::dot(&cluster, false, false));
     Plan {
         transition,
@@ -107,5 +120,6 @@ pub fn plan(document: &Document, now: DateTime, options: &Options) -> Plan {
         messages: cluster.messages,
         recheck_by: cluster.recheck_by,
         dot,
+        record,
     }
 }

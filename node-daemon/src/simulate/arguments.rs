@@ -52,6 +52,10 @@ pub struct Arguments {
     /// Show the scores that decided where resources go
     #[arg(short = 's', long, help_heading = "Operations")]
     pub show_scores: bool,
+    /// Tell why a resource is where it is, or why an action is needed: a resource id, an operation key
+    /// (web_start_0, web_start_0@node1) or an action number; may be given several times
+    #[arg(long, value_name = "ID", help_heading = "Operations")]
+    pub explain: Vec<String>,
     /// Show utilization
     #[arg(short = 'U', long, help_heading = "Operations")]
     pub show_utilization: bool,

@@ -7,9 +7,10 @@ mod profile;
 
 pub use arguments::{Arguments, Format};
 
-use cib_model::DateTime;
+use cib_model::{DateTime, Document};
 use clap::Parser;
 use input::{InputError, cause};
+use policy_engine::Options;
 use policy_engine::simulate::{End, Injections, Request, SimulationReport};
 use std::ffi::OsString;
 use std::io::Write;
@@ -135,6 +136,9 @@ fn execute(voice: Voice, arguments: &Arguments) -> Result<u8, Failure> {
         input::prepare(voice, &text, &mut |line| eprintln!("{line}")).map_err(failure)?;
     drop(text);
     let request = request(arguments, date);
+    if !arguments.explain.is_empty() {
+        return explain(tool, arguments, document, &request);
+    }
     let report = policy_engine::simulate::run(document, &request);
     let finished = finish(voice, arguments, &report);
     // The process ends now: taking a large report apart would be a waste of time.
@@ -172,6 +176,52 @@ fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
         op_fail: a.op_fail.clone(),
         data: matches!(a.output_as, Format::Xml | Format::Json),
     }
+}
+
+/// Prints explanations of the plan that follows the synthetic events, and nothing else.
+fn explain(
+    tool: &str,
+    a: &Arguments,
+    document: Document,
+    request: &Request,
+) -> Result<u8, Failure> {
+    let inject = Request { run: false, simulate: false, quiet: true, ..request.clone() };
+    let report = policy_engine::simulate::run(document, &inject);
+    for line in &report.errors {
+        eprintln!("{line}");
+    }
+    if let End::Inconsistent(text) = report.end {
+        return Err(Failure::new(exit::SOFTWARE, format!("{tool}: {text}")));
+    }
+    let Some(document) = report.artifacts.input else {
+        return Ok(0);
+    };
+    let options = Options { explain: true, sanitized: true, ..Options::default() };
+    let plan = policy_engine::plan(&document, request.evaluation_time(&document), &options);
+    let mut out = String::new();
+    for id in &a.explain {
+        let answer = plan
+            .explain(id)
+            .map_err(|error| Failure::new(exit::NO_SUCH, format!("{tool}: {error}")))?;
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        match a.output_as {
+            Format::Json => {
+                let json = serde_json::to_string_pretty(&answer)
+                    .map_err(|error| Failure::new(exit::ERROR, format!("{tool}: {error}")))?;
+                out.push_str(&json);
+                out.push('\n');
+            }
+            _ => out.push_str(&answer.to_string()),
+        }
+    }
+    let destination = a.output_to.as_deref().unwrap_or(Path::new("-"));
+    write_file(destination, &out).map_err(|reason| {
+        let text = format!("{tool}: Could not write '{}': {reason}", destination.display());
+        Failure::new(exit::CANNOT_CREATE, text)
+    })?;
+    Ok(0)
 }
 
 /// Writes what was asked for, then everything printed.

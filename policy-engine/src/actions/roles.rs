@@ -81,6 +81,7 @@ impl Plan {
             res.partial_migration_target = None;
             self.need_stop = true;
             self.migrate = false;
+            cluster.trace.abandons(r);
         } else {
             multiply_active = if res.requires.fencing { all > 1 } else { clean > 1 };
         }

@@ -11,4 +11,4 @@ mod examples;
 
 pub use build::build;
 pub use dot::dot;
-pub use trigger::is_trigger;
+pub use trigger::{belongs, is_trigger};

@@ -101,6 +101,7 @@ fn check_resource<'d>(
         return;
     }
     if let Some(text) = changed {
+        cluster.trace.redefines(r, lrm_resource.xml_id());
         force_replacement(cluster, r, node, &text);
     }
     check_entries(cluster, node, lrm_resource, r);
@@ -206,6 +207,7 @@ fn check_operation<'d>(
         cluster.message(Level::Info, text);
         return false;
     }
+    cluster.trace.redefines(r, entry.element.xml_id());
     match verdict {
         Verdict::Restart => force_restart(cluster, r, node, entry),
         _ if recurring => reschedule(cluster, r, node, entry),

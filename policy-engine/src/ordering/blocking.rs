@@ -5,6 +5,7 @@ use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, ResourceId};
 use crate::model::role::Role;
 use crate::model::task::Task;
+use crate::model::trace::By;
 use crate::placement::colocation;
 use cib_model::Score;
 
@@ -55,7 +56,10 @@ fn block(cluster: &mut Cluster<'_>, dependent: ResourceId, task: Task, cause: Re
         if a.task != task || !a.flags.runnable {
             continue;
         }
+        let before = a.flags;
         a.flags.runnable = false;
+        let after = a.flags;
+        cluster.trace.acted(id, before, after, By::Colocation(cause));
         let reason = format!("colocation with {}", cluster.resource(cause).id);
         cluster.set_reason(id, reason, false);
         block_dependents(cluster, id);

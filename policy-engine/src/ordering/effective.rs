@@ -4,6 +4,7 @@ use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, NodeId, ResourceId};
 use crate::model::resource::Variant;
 use crate::model::task::{Key, Task};
+use crate::model::trace::By;
 
 /// The attributes that orderings look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,7 @@ fn of_group(
         match cluster.actions.newest(member, member_task, node) {
             Some(found) => {
                 let flags = effective(cluster, found, node);
+                let before = cluster.actions[id].flags;
                 if !flags.optional {
                     out.optional = false;
                     require(cluster, id);
@@ -127,6 +129,8 @@ fn of_group(
                     out.runnable = false;
                     forbid(cluster, id);
                 }
+                let after = cluster.actions[id].flags;
+                cluster.trace.acted(id, before, after, By::Part(found));
             }
             None => {
                 if !matches!(member_task, Task::Stop | Task::Demote) {
@@ -161,6 +165,7 @@ fn of_instances(
     let task = collective_task(cluster, id);
     let by_task = if matches!(own, Task::Notify | Task::Notified) { own } else { task };
     let mut any_runnable = false;
+    let mut last = None;
     for child in instances_for(cluster, r, by_task) {
         let wanted = child_task(cluster, child, task);
         let at = node.filter(|_| cluster.resource(child).is_primitive());
@@ -168,16 +173,23 @@ fn of_instances(
             continue;
         };
         let flags = effective(cluster, found, node);
+        last = Some(found);
+        let before = cluster.actions[id].flags;
         if !flags.optional {
             out.optional = false;
             require(cluster, id);
         }
+        let after = cluster.actions[id].flags;
+        cluster.trace.acted(id, before, after, By::Part(found));
         any_runnable |= flags.runnable;
     }
     if !any_runnable {
         out.runnable = false;
         if node.is_none() {
+            let before = cluster.actions[id].flags;
             forbid(cluster, id);
+            let after = cluster.actions[id].flags;
+            cluster.trace.acted(id, before, after, By::Part(last.unwrap_or(id)));
         }
     }
     out

@@ -4,12 +4,13 @@ use super::effective::{Effective, instances_for};
 use super::interleave;
 use super::propagate::{update, update_after};
 use crate::actions::because;
-use crate::model::action::Order;
+use crate::model::action::{ActionFlags, Order};
 use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, NodeId, ResourceId};
 use crate::model::resource::Variant;
 use crate::model::role::Role;
 use crate::model::task::Task;
+use crate::model::trace::By;
 
 /// Whose stored attributes an evaluation altered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,8 +85,27 @@ pub fn relation(
             changed.join(apply(cluster, first, then, first_seen, flag, node));
         }
     }
+    let before = flags_of(cluster, first, then);
     pair_only(cluster, first, then, flags, first_seen, then_seen, &mut changed);
+    note(cluster, first, then, before, flags);
     changed
+}
+
+fn flags_of(cluster: &Cluster<'_>, first: ActionId, then: ActionId) -> (ActionFlags, ActionFlags) {
+    (cluster.actions[first].flags, cluster.actions[then].flags)
+}
+
+/// Notes for explanations what a relation changed.
+fn note(
+    cluster: &mut Cluster<'_>,
+    first: ActionId,
+    then: ActionId,
+    before: (ActionFlags, ActionFlags),
+    flags: Order,
+) {
+    let after = flags_of(cluster, first, then);
+    cluster.trace.acted(first, before.0, after.0, By::Relation(then, flags));
+    cluster.trace.acted(then, before.1, after.1, By::Relation(first, flags));
 }
 
 /// The rows that touch only the two actions themselves.
@@ -139,6 +159,7 @@ fn without_resource(
     count: &mut u32,
     changed: &mut Changed,
 ) {
+    let before = flags_of(cluster, first, then);
     if flags.intersects(Order::FIRST_REQ | Order::SAME_NODE_FIRST_REQ)
         && !first_seen.optional
         && cluster.actions[then].flags.optional
@@ -146,9 +167,11 @@ fn without_resource(
         cluster.actions[then].flags.optional = false;
         changed.then = true;
     }
+    note(cluster, first, then, before, flags);
     if flags.has(Order::THEN_REQ) {
         changed.join(apply(cluster, first, then, first_seen, Order::THEN_REQ, None));
     }
+    let before = flags_of(cluster, first, then);
     if flags.has(Order::MIN) && cluster.actions[first].flags.runnable {
         *count += 1;
         let t = &cluster.actions[then];
@@ -164,6 +187,7 @@ fn without_resource(
         cluster.actions[then].flags.runnable = false;
         changed.then = true;
     }
+    note(cluster, first, then, before, flags);
 }
 
 /// Evaluates one flag through the variant that governs it (spec 30 §21).
@@ -255,7 +279,7 @@ fn table(
     first_seen: Effective,
     flag: Order,
 ) -> Changed {
-    let before = (cluster.actions[first].flags, cluster.actions[then].flags);
+    let before = flags_of(cluster, first, then);
     match flag {
         Order::FIRST_REQ => first_required(cluster, first, then, first_seen),
         Order::RESTART => restart(cluster, first, then),
@@ -270,6 +294,7 @@ fn table(
         Order::ASYM => asymmetric(cluster, first, then),
         _ => {}
     }
+    note(cluster, first, then, before, flag);
     let changed = Changed {
         first: cluster.actions[first].flags != before.0,
         then: cluster.actions[then].flags != before.1,

@@ -25,7 +25,9 @@ pub fn materialise(cluster: &mut Cluster<'_>) {
                 flags = flags & !Order::FIRST_REQ;
             }
             for then in &thens {
-                cluster.actions.relate(*first, *then, flags);
+                if cluster.actions.relate(*first, *then, flags) {
+                    cluster.trace.related(*first, *then, i);
+                }
             }
         }
     }

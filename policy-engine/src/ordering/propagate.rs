@@ -7,6 +7,7 @@ use crate::model::action::Order;
 use crate::model::cluster::Cluster;
 use crate::model::ids::{ActionId, NodeId};
 use crate::model::task::{Key, NotifyPhase, Task};
+use crate::model::trace::By;
 
 /// Stack kept free and grown by when chains of orderings recurse deeply.
 const RED_ZONE: usize = 64 * 1024;
@@ -76,15 +77,18 @@ fn input(cluster: &mut Cluster<'_>, then: ActionId, i: usize, count: &mut u32) -
         return Changed::default();
     }
     if relation.flags.has(Order::THEN_CANCELS_FIRST) && cluster.actions[then].required() {
+        let before = cluster.actions[first].flags;
         if cluster.actions[first].required() {
             cluster.actions[first].flags.optional = true;
         }
         let f = &cluster.actions[first];
+        let after = f.flags;
         if f.task == Task::ReloadAgent
             && let Some(r) = f.resource
         {
             cluster.resource_mut(r).flags.reload = false;
         }
+        cluster.trace.acted(first, before, after, By::Relation(then, relation.flags));
     }
     let remapped = remap(cluster, first, then);
     if remapped != first {

@@ -27,6 +27,12 @@ enum Symmetry {
 
 /// Reads one `rsc_order`.
 pub fn unpack<'d>(cluster: &mut Cluster<'d>, element: Element<'d>) {
+    let from = cluster.deferred.len();
+    relate(cluster, element);
+    cluster.trace.ordered(from..cluster.deferred.len(), element.xml_id());
+}
+
+fn relate<'d>(cluster: &mut Cluster<'d>, element: Element<'d>) {
     let mut sets = cluster.resource_sets(element);
     if sets.is_empty() {
         let (Some(first), Some(then)) =

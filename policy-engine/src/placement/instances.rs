@@ -5,7 +5,7 @@ use super::{Wish, place as place_resource};
 use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
 use crate::model::table::NodeTable;
-use crate::model::trace::Cause;
+use crate::model::trace::{Cause, Choice};
 use cib_model::Score;
 
 /// How many instances there may be.
@@ -53,6 +53,7 @@ pub(super) fn place_all(
         if assigned >= limits.total {
             let cause = Cause::InstanceLimit;
             cluster.add_score_everywhere(*instance, Score::MINUS_INFINITY, cause);
+            note_surplus(cluster, *instance);
         } else if place_one(cluster, k, *instance, Wish::ANYWHERE, limits.per_node).is_some() {
             assigned += 1;
         }
@@ -84,6 +85,28 @@ fn save_tables(cluster: &Cluster<'_>, r: ResourceId, out: &mut Vec<(ResourceId, 
     }
 }
 
+/// Notes for explanations that no instance may be added.
+fn note_surplus(cluster: &mut Cluster<'_>, instance: ResourceId) {
+    if cluster.trace.enabled {
+        for leaf in cluster.leaves(instance) {
+            cluster.trace.chose(leaf, || Choice::TooManyInstances);
+        }
+    }
+}
+
+/// Notes for explanations that a table goes back to what it was.
+fn note_undone(cluster: &mut Cluster<'_>, r: ResourceId, saved: &NodeTable) {
+    if !cluster.trace.enabled {
+        return;
+    }
+    for (node, entry) in saved.iter() {
+        let before = cluster.resources[r.index()].table.get(node).map(|e| e.score);
+        if before != Some(entry.score) {
+            cluster.trace.note(r, node, before, entry.score, Cause::Undone);
+        }
+    }
+}
+
 /// Tries to leave an instance where it is. Nodes it likes better each stand for one instance still to
 /// be placed; if there are as many as instances, it cannot stay (spec 21 §4.1).
 fn try_current(
@@ -111,6 +134,7 @@ fn try_current(
             break;
         }
         for (r, table) in &saved {
+            note_undone(cluster, *r, table);
             cluster.resource_mut(*r).table.clone_from(table);
         }
         if chosen.is_none() {

@@ -7,9 +7,9 @@ use super::{Wish, place as place_resource, report, utilization};
 use crate::model::cluster::Cluster;
 use crate::model::ids::{ColocationId, NodeId, ResourceId};
 use crate::model::node::Assignment;
-use crate::model::options::NoQuorumPolicy;
+use crate::model::options::{NoQuorumPolicy, PlacementStrategy};
 use crate::model::role::Role;
-use crate::model::trace::Cause;
+use crate::model::trace::{Candidate, Cause, Choice};
 use cib_model::Score;
 
 /// Places a primitive; its parent first, and through colocations whatever it follows.
@@ -96,8 +96,10 @@ fn settle_node(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) {
         let assignment = cluster
             .current_node(r)
             .map(|node| Assignment { node, score: cluster.node(node).score });
+        cluster.trace.chose(r, || Choice::Unmanaged(assignment.map(|a| a.node)));
         commit(cluster, r, assignment, wish.last);
     } else if cluster.options.stop_all_resources {
+        cluster.trace.chose(r, || Choice::StopAll);
         commit(cluster, r, None, wish.last);
     } else if cluster.resource(r).flags.unassigned {
         let assignment = choose(cluster, r, wish);
@@ -112,14 +114,49 @@ fn choose(cluster: &mut Cluster<'_>, r: ResourceId, wish: Wish) -> Option<Assign
     let resource = cluster.resource(r);
     let current = cluster.current_node(r);
     let nodes = node_preference(cluster, &resource.table, current);
-    let best = *nodes.first()?;
+    let Some(best) = nodes.first().copied() else {
+        note_choice(cluster, r, &nodes, preferred, None);
+        return None;
+    };
     let score = |n: NodeId| resource.table.get(n).map_or(Score::MINUS_INFINITY, |e| e.score);
     let usable = |n: NodeId| cluster.node(n).available() && score(n) >= Score::ZERO;
     let wanted =
         preferred.filter(|p| resource.table.contains(*p) && score(*p) >= score(best) && usable(*p));
     let chosen = wanted.unwrap_or_else(|| stay_or_take(cluster, r, &nodes, current));
     let accepted = score(chosen) >= Score::ZERO && (usable(chosen) || cluster.is_guest(chosen));
-    accepted.then(|| Assignment { node: chosen, score: score(chosen) })
+    let assignment = accepted.then(|| Assignment { node: chosen, score: score(chosen) });
+    note_choice(cluster, r, &nodes, preferred, assignment.map(|a| a.node));
+    assignment
+}
+
+/// Notes for explanations how the nodes stood. `nodes`: best first.
+fn note_choice(
+    cluster: &mut Cluster<'_>,
+    r: ResourceId,
+    nodes: &[NodeId],
+    preferred: Option<NodeId>,
+    chosen: Option<NodeId>,
+) {
+    if !cluster.trace.enabled {
+        return;
+    }
+    let balanced = cluster.options.placement_strategy == PlacementStrategy::Balanced;
+    let rank = |n: NodeId| {
+        let more =
+            |m: &&NodeId| utilization::compare_capacity(cluster.node(**m), cluster.node(n)).is_lt();
+        if balanced { nodes.iter().filter(more).count() as u32 } else { 0 }
+    };
+    let table = &cluster.resource(r).table;
+    let candidates = nodes
+        .iter()
+        .map(|n| Candidate {
+            node: *n,
+            score: table.get(*n).map_or(Score::MINUS_INFINITY, |e| e.score),
+            load: cluster.node(*n).assigned_count,
+            capacity: rank(*n),
+        })
+        .collect();
+    cluster.trace.chose(r, || Choice::ByScore { candidates, preferred, chosen });
 }
 
 /// The best node, or the current one if it is just as good.
@@ -197,6 +234,7 @@ pub(super) fn undo(cluster: &mut Cluster<'_>, r: ResourceId) {
 /// Takes a resource and its parts off their nodes for good.
 pub fn unassign(cluster: &mut Cluster<'_>, r: ResourceId) {
     for leaf in cluster.leaves(r) {
+        cluster.trace.chose(leaf, || Choice::Given);
         commit(cluster, leaf, None, true);
     }
 }

@@ -10,7 +10,7 @@ use crate::model::ids::{LocationId, NodeId, ResourceId};
 use crate::model::merge_sort::merge_sort;
 use crate::model::options::NoQuorumPolicy;
 use crate::model::role::Role;
-use crate::model::trace::Cause;
+use crate::model::trace::{Cause, RankCause, Refusal};
 use cib_model::Score;
 
 /// Chooses which placed instances are promoted.
@@ -30,7 +30,9 @@ pub(super) fn choose_roles(cluster: &mut Cluster<'_>, c: ResourceId) {
         let node = cluster.assigned_node(instance);
         let score = cluster.resource(instance).promotion_priority;
         report::promotion(cluster, instance, node, score);
-        if let Some(node) = may_promote(cluster, c, instance, promoted) {
+        let outcome = may_promote(cluster, c, instance, promoted);
+        cluster.trace.role(instance, node, score, outcome.map(|_| ()));
+        if let Ok(node) = outcome {
             promoted += 1;
             if let Some(entry) = cluster.resource_mut(c).table.get_mut(node) {
                 entry.count += 1;
@@ -62,26 +64,38 @@ fn set_priority(cluster: &mut Cluster<'_>, c: ResourceId, instance: ResourceId) 
         Role::Started | Role::Unknown => {
             let score = promotion_score::of_instance(cluster, c, instance, node).unwrap_or(-1);
             cluster.resource_mut(instance).priority = Score::from(score);
+            cluster.trace.ranked(instance, Score::from(score), RankCause::Attribute);
         }
         Role::Unpromoted | Role::Stopped => {
             cluster.resource_mut(instance).priority = Score::MINUS_INFINITY;
+            cluster.trace.ranked(instance, Score::MINUS_INFINITY, RankCause::TargetRole);
         }
         Role::Promoted => {}
     }
     let locations: Vec<LocationId> =
         [instance, c].iter().flat_map(|r| cluster.resource(*r).locations.clone()).collect();
-    for location in locations {
-        let location = cluster.location(location);
+    for id in locations {
+        let location = cluster.location(id);
         let named = location.nodes.iter().find(|(n, _)| *n == node);
         if let (Role::Promoted, Some((_, score))) = (location.role, named) {
             let score = *score;
             let resource = cluster.resource_mut(instance);
             resource.priority += score;
+            let after = resource.priority;
+            cluster.trace.ranked(instance, after, RankCause::Location(id));
         }
     }
     for colocation in lists::this_with(cluster, instance) {
         let primary = cluster.colocation(colocation).primary;
+        let before = cluster.resource(instance).priority;
         apply::apply(cluster, instance, primary, colocation);
+        let after = cluster.resource(instance).priority;
+        if after != before {
+            cluster.trace.ranked(instance, after, RankCause::Colocation(colocation));
+        }
+    }
+    if next == Role::Promoted {
+        cluster.trace.ranked(instance, Score::INFINITY, RankCause::MustPromote);
     }
     let resource = cluster.resource_mut(instance);
     resource.promotion_priority =
@@ -109,7 +123,10 @@ fn sort(cluster: &mut Cluster<'_>, c: ResourceId) {
     ban_without_ticket(cluster, c);
     let instances = cluster.resource(c).children.clone();
     for instance in &instances {
-        let priority = final_priority(cluster, c, *instance);
+        let (priority, cause) = final_priority(cluster, c, *instance);
+        if let Some(cause) = cause {
+            cluster.trace.ranked(*instance, priority, cause);
+        }
         cluster.resource_mut(*instance).promotion_priority = priority;
     }
     let mut keys: Vec<SortKey> = instances.iter().map(|i| SortKey::of(cluster, c, *i)).collect();
@@ -147,32 +164,40 @@ fn ban_without_ticket(cluster: &mut Cluster<'_>, c: ResourceId) {
     }
 }
 
-fn final_priority(cluster: &Cluster<'_>, c: ResourceId, instance: ResourceId) -> Score {
+/// The priority that counts, and what it comes from if it is not the instance's own.
+fn final_priority(
+    cluster: &Cluster<'_>,
+    c: ResourceId,
+    instance: ResourceId,
+) -> (Score, Option<RankCause>) {
     let resource = cluster.resource(instance);
     if !resource.flags.managed && cluster.next_role_of(instance) == Role::Promoted {
-        return Score::INFINITY;
+        return (Score::INFINITY, Some(RankCause::MustPromote));
     }
     match cluster.assigned_node(instance) {
-        None => Score::MINUS_INFINITY,
-        Some(_) if resource.promotion_priority < Score::ZERO => resource.promotion_priority,
-        Some(node) => cluster.resource(c).table.get(node).map_or(Score::ZERO, |entry| entry.score),
+        None => (Score::MINUS_INFINITY, Some(RankCause::NoNode)),
+        Some(_) if resource.promotion_priority < Score::ZERO => (resource.promotion_priority, None),
+        Some(node) => {
+            let entry = cluster.resource(c).table.get(node);
+            (entry.map_or(Score::ZERO, |entry| entry.score), Some(RankCause::CloneTable))
+        }
     }
 }
 
-/// Step 4: the node on which the instance may be promoted.
+/// Step 4: the node on which the instance may be promoted, or why it may not.
 fn may_promote(
     cluster: &Cluster<'_>,
     c: ResourceId,
     instance: ResourceId,
     promoted: u32,
-) -> Option<NodeId> {
+) -> Result<NodeId, Refusal> {
     let clone = cluster.resource(c);
-    let limits = clone.as_clone()?;
+    let limits = clone.as_clone().ok_or(Refusal::Node)?;
     if cluster.resource(instance).promotion_priority < Score::ZERO {
-        return None;
+        return Err(Refusal::Priority);
     }
     if clone.flags.managed && promoted >= limits.promoted_max {
-        return None;
+        return Err(Refusal::PromotedMax);
     }
     part_may_promote(cluster, c, instance, limits.promoted_node_max)
 }
@@ -182,28 +207,34 @@ fn part_may_promote(
     c: ResourceId,
     r: ResourceId,
     node_max: u32,
-) -> Option<NodeId> {
+) -> Result<NodeId, Refusal> {
     let resource = cluster.resource(r);
     if !resource.children.is_empty() {
-        let mut node = None;
+        let mut node = Err(Refusal::Node);
         for member in &resource.children {
-            node = Some(part_may_promote(cluster, c, *member, node_max)?);
+            node = Ok(part_may_promote(cluster, c, *member, node_max)?);
         }
         return node;
     }
-    let node = resource.assigned?.node;
+    let node = resource.assigned.ok_or(Refusal::Node)?.node;
     let managed = resource.flags.managed;
-    let willing = if managed {
-        resource.priority >= Score::ZERO && cluster.available_guest_checked(node)
-    } else {
-        resource.current_role == Role::Promoted
-    };
-    let entry = cluster.resource(c).table.get(node)?;
-    let room = !managed || entry.count < node_max;
+    if managed && resource.priority < Score::ZERO {
+        return Err(Refusal::Priority);
+    }
+    if managed && !cluster.available_guest_checked(node) {
+        return Err(Refusal::Node);
+    }
+    if !managed && resource.current_role != Role::Promoted {
+        return Err(Refusal::Unmanaged);
+    }
+    let entry = cluster.resource(c).table.get(node).ok_or(Refusal::Node)?;
+    if managed && entry.count >= node_max {
+        return Err(Refusal::PromotedNodeMax);
+    }
     let frozen = resource.current_role < Role::Promoted
         && !cluster.quorate
         && cluster.options.no_quorum_policy == NoQuorumPolicy::Freeze;
-    (willing && room && !frozen).then_some(node)
+    if frozen { Err(Refusal::Frozen) } else { Ok(node) }
 }
 
 fn set_promoted(cluster: &mut Cluster<'_>, r: ResourceId) {

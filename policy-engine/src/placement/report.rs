@@ -8,7 +8,11 @@ use cib_model::Score;
 
 /// One line per entry of a resource's table; none for a removed resource.
 pub(super) fn table(cluster: &mut Cluster<'_>, r: ResourceId, stage: AssignStage) {
-    if !cluster.switches.scores || cluster.resource(r).flags.removed {
+    if cluster.resource(r).flags.removed {
+        return;
+    }
+    cluster.trace.reported(r, stage);
+    if !cluster.switches.scores {
         return;
     }
     for i in 0..cluster.node_order.len() {
@@ -27,7 +31,8 @@ pub(super) fn table(cluster: &mut Cluster<'_>, r: ResourceId, stage: AssignStage
 
 /// The table of a collective, then those of its parts.
 pub(super) fn tree(cluster: &mut Cluster<'_>, r: ResourceId, stage: AssignStage) {
-    if !cluster.switches.scores || cluster.resource(r).flags.removed {
+    let asked = cluster.switches.scores || cluster.trace.enabled;
+    if !asked || cluster.resource(r).flags.removed {
         return;
     }
     table(cluster, r, stage);

@@ -7,7 +7,7 @@ use crate::model::cluster::Cluster;
 use crate::report::text::Entry;
 
 /// What happens to a ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum TicketChange {
     /// Granted here.
     Grant,

@@ -54,6 +54,21 @@ pub struct Request {
     pub data: bool,
 }
 
+impl Request {
+    /// The time that decides about rules and timeouts: the one asked for, else the one the input was
+    /// recorded at, else the actual time.
+    pub fn evaluation_time(&self, document: &Document) -> DateTime {
+        if let Some((_, date)) = &self.date {
+            return *date;
+        }
+        let actual = self.now.unwrap_or_else(|| DateTime::from_epoch(0, 0));
+        match execution_date(document) {
+            Some(epoch) => DateTime::from_epoch(epoch, actual.offset()),
+            None => actual,
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -275,7 +290,7 @@ fn tell_executed(
 }
 
 fn read<'d>(document: &'d Document, generated: &'d Document, request: &Request) -> Cluster<'d> {
-    let now = evaluation_time(document, request);
+    let now = request.evaluation_time(document);
     let switches = Switches {
         sanitized: request.sanitized,
         scores: request.show_scores,
@@ -287,17 +302,6 @@ fn read<'d>(document: &'d Document, generated: &'d Document, request: &Request) 
 
 fn execution_date(document: &Document) -> Option<i64> {
     document.root().attribute("execution-date").and_then(|d| d.parse().ok())
-}
-
-fn evaluation_time(document: &Document, request: &Request) -> DateTime {
-    if let Some((_, date)) = &request.date {
-        return *date;
-    }
-    let actual = request.now.unwrap_or_else(|| DateTime::from_epoch(0, 0));
-    match execution_date(document) {
-        Some(epoch) => DateTime::from_epoch(epoch, actual.offset()),
-        None => actual,
-    }
 }
 
 /// The line that tells which time counts (spec 40 §7).

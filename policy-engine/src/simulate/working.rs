@@ -295,7 +295,7 @@ impl Working {
     }
 
     /// Sets a transient attribute of a node; returns its value.
-    fn set_transient(&mut self, state: ElementId, name: &str, value: &str) {
+    pub fn set_transient(&mut self, state: ElementId, name: &str, value: &str) {
         let node_id = self.document.element(state).xml_id().unwrap_or_default().to_owned();
         let transient = self.child(state, "transient_attributes", Some(&node_id));
         let block = self.child(transient, "instance_attributes", Some(&node_id));

@@ -170,6 +170,7 @@ fn prepare_node<'d>(
         let score = Score::from(HOME);
         home.insert(node, Entry { score, probe: ProbeMode::Exclusive, count: 0 });
         cluster.resource_mut(child).table = home;
+        cluster.trace.forget(child);
         cluster.trace.note(child, node, None, score, Cause::Bundle);
         if let Some(clone) = cluster.resource(child).parent {
             let entry = cluster.base_entry(node);

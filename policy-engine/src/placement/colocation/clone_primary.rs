@@ -6,7 +6,7 @@ use crate::model::cluster::{Cluster, Level};
 use crate::model::ids::{ColocationId, NodeId, ResourceId};
 use crate::model::resource::Variant;
 use crate::model::role::Role;
-use crate::model::trace::Cause;
+use crate::model::trace::{Cause, Choice};
 use crate::placement::compatible::{Match, compatible_instance};
 use crate::placement::{is_blocked, primitive};
 use cib_model::Score;
@@ -186,6 +186,7 @@ fn pair(cluster: &mut Cluster<'_>, d: ResourceId, m: ResourceId, c: ColocationId
 /// Without a partner a mandatory dependent gets no node at all.
 pub(super) fn give_up_if_mandatory(cluster: &mut Cluster<'_>, d: ResourceId, c: ColocationId) {
     if cluster.colocation(c).score >= Score::INFINITY {
+        cluster.trace.chose(d, || Choice::NoPartner(c));
         primitive::commit(cluster, d, None, true);
     }
 }
