@@ -4,6 +4,7 @@
 //! classic tool (`crm_simulate`) it is that tool.
 
 mod simulate;
+mod survey;
 mod tools;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ struct Cli {
 enum Command {
     /// Plan and simulate a cluster offline (options of crm_simulate)
     Simulate(Box<simulate::Arguments>),
+    /// Tell what would come of every failure, and every pair of failures
+    Survey(survey::Arguments),
     /// Show a cluster of three nodes on this machine that survives the death of one
     Demo(demo::Arguments),
     /// An agent of the demonstration
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Some("crm_simulate") => simulate::main_as_tool(args),
         _ => match Cli::parse_from(args).command {
             Command::Simulate(arguments) => simulate::run("node-daemon simulate", *arguments),
+            Command::Survey(arguments) => survey::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::DemoAgent(arguments) => demo::agent(&arguments),
             Command::Run(arguments) => supervisor::run(&arguments),

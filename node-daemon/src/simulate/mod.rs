@@ -1,7 +1,7 @@
 //! `simulate`: the front end of the offline simulator (spec 40 §2).
 
 mod arguments;
-mod input;
+pub mod input;
 mod machine;
 mod profile;
 
@@ -63,7 +63,7 @@ pub fn main_as_tool(args: Vec<OsString>) -> ExitCode {
 }
 
 /// Now, with the local offset from UTC.
-fn now() -> DateTime {
+pub fn now() -> DateTime {
     let now = jiff::Zoned::now();
     DateTime::from_epoch(now.timestamp().as_second(), now.offset().seconds())
 }
