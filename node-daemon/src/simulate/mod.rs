@@ -31,9 +31,9 @@ mod exit {
 #[derive(Debug, Clone, Copy)]
 pub struct Voice {
     /// Name in messages.
-    tool: &'static str,
+    pub tool: &'static str,
     /// Silent about whatever the classic tool is silent about.
-    classic: bool,
+    pub classic: bool,
 }
 
 /// Runs as `crm_simulate`, which ignores arguments that are no options.

@@ -7,7 +7,7 @@ mod table;
 
 pub use arguments::Arguments;
 
-use crate::simulate::{input, now};
+use crate::simulate::{Voice, input, now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use policy_engine::simulate::Request;
 use policy_engine::survey::{Outcome, Report, Surveyor};
@@ -21,18 +21,21 @@ use std::time::{Duration, Instant};
 /// Runs that take longer than this show how far they are.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+const TOOL: &str = "node-daemon survey";
+const VOICE: Voice = Voice { tool: TOOL, classic: false };
+
 /// Why there is no survey.
 #[derive(Debug, thiserror::Error)]
 enum SurveyError {
-    #[error("{}", .0.text().unwrap_or_else(|| "the configuration does not conform to its schema".to_owned()))]
+    #[error("{}", .0.text(VOICE).unwrap_or_default())]
     Input(#[from] input::InputError),
-    #[error("--threads: {0}")]
+    #[error("{TOOL}: --threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    #[error("nothing to survey: no {0} is up or active")]
+    #[error("{TOOL}: nothing to survey: no {0} is up or active")]
     Nothing(&'static str),
-    #[error("could not write '{path}': {reason}")]
+    #[error("{TOOL}: could not write '{path}': {reason}")]
     Output { path: String, reason: std::io::Error },
-    #[error("could not write JSON: {0}")]
+    #[error("{TOOL}: could not write JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -41,15 +44,18 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     match execute(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("node-daemon survey: {error}");
-            ExitCode::FAILURE
+            eprintln!("{error}");
+            match error {
+                SurveyError::Input(input) => ExitCode::from(input.exit_code()),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
 
 fn execute(arguments: &Arguments) -> Result<(), SurveyError> {
-    let bytes = input::read("node-daemon survey", arguments.file())?;
-    let document = input::prepare("node-daemon survey", &bytes, &mut |line| eprintln!("{line}"))?;
+    let bytes = input::read(VOICE, arguments.file())?;
+    let document = input::prepare(VOICE, &bytes, &mut |line| eprintln!("{line}"))?;
     let time = Request { now: Some(now()), ..Request::default() }.evaluation_time(&document);
     let surveyor = Surveyor::prepare(&document, time, &arguments.survey());
     if surveyor.scenarios().is_empty() {
