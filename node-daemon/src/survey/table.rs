@@ -149,7 +149,7 @@ mod tests {
             <node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"/>
             <node_state id="2" uname="b" in_ccm="true" crmd="online" join="member" expected="member"/>
             </status></cib>"#;
-        let document = input::prepare(super::VOICE, cib, &mut |_| {}).expect("a valid CIB");
+        let document = input::prepare(crate::survey::VOICE, cib, &mut |_| {}).expect("a valid CIB");
         let now = DateTime::from_epoch(1_700_000_000, 0);
         let text = table(&survey(&document, now, &Survey::default()));
         let lines: Vec<&str> = text.lines().collect();
