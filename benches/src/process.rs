@@ -36,3 +36,15 @@ pub fn median(runs: usize, command: &mut dyn FnMut() -> Command) -> std::io::Res
     };
     Ok(Usage { cpu: middle(|u| u.cpu), peak_mib: middle(|u| u.peak_mib) })
 }
+
+/// Median of the elapsed seconds of several runs.
+pub fn wall(runs: usize, command: &mut dyn FnMut() -> Command) -> std::io::Result<f64> {
+    let mut all = Vec::new();
+    for _ in 0..runs.max(1) {
+        let started = std::time::Instant::now();
+        usage(&mut command())?;
+        all.push(started.elapsed().as_secs_f64());
+    }
+    all.sort_by(f64::total_cmp);
+    Ok(all[all.len() / 2])
+}
