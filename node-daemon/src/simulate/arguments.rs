@@ -33,6 +33,9 @@ pub struct Arguments {
     /// Read the cluster from standard input (the default)
     #[arg(short = 'p', long = "xml-pipe", help_heading = "Input")]
     pub xml_pipe: bool,
+    /// Read the cluster from the running cluster (or the file that $CIB_file names)
+    #[arg(short = 'L', long = "live-check", help_heading = "Input")]
+    pub live_check: bool,
 
     /// Calculate what would be done
     #[arg(short = 'R', long, help_heading = "Operations")]
@@ -149,6 +152,11 @@ impl Arguments {
         self.xml_file.as_deref().or(self.input.as_deref())
     }
 
+    /// Is the running cluster the input?
+    pub fn live(&self) -> bool {
+        self.live_check && self.file().is_none() && !self.xml_pipe
+    }
+
     /// Is a file given on its own, with nothing said about what to do with it?
     pub fn is_bare(&self) -> bool {
         let artifacts = [&self.save_input, &self.save_output, &self.save_graph, &self.save_dotfile];
@@ -166,6 +174,8 @@ impl Arguments {
 const EXAMPLES: &str = "Examples:
   What would the cluster do now?
       simulate cib.xml -R
+  What is the running cluster about to do?
+      simulate -L -R
   What if node2 were lost, and where would everything be afterwards?
       simulate cib.xml -S -f node2
   Why there? The scores behind each placement:

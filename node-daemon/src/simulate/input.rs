@@ -1,6 +1,7 @@
 //! Reading and preparing the simulator's input (spec 40 §2.5).
 
 use super::Voice;
+use crate::tools::source::{Failure, Source};
 use cib_model::Document;
 use cib_model::document::ParseLimits;
 use cib_model::schema::{UpgradeError, claimed, upgrade};
@@ -25,6 +26,16 @@ pub enum InputError {
         tool: String,
         /// What is wrong, where, and what would be right.
         reason: String,
+    },
+    /// The running cluster's cannot be had.
+    #[error("{tool}: CIB query failed: {}", live_reason(.failure, *.classic))]
+    Live {
+        /// Name of the tool.
+        tool: String,
+        /// What the CIB manager, or the way to it, said.
+        failure: Failure,
+        /// In the classic tool's words.
+        classic: bool,
     },
     /// Cannot be brought to an acceptable schema.
     #[error("{error}{}", listed(findings))]
@@ -57,6 +68,7 @@ impl InputError {
     pub fn exit_code(&self) -> u8 {
         match self {
             InputError::Unreadable { .. } => 65,
+            InputError::Live { .. } => 66,
             InputError::Schema { .. } | InputError::Invalid { .. } => 78,
         }
     }
@@ -64,7 +76,7 @@ impl InputError {
     /// What is printed, if anything.
     pub fn text(&self, voice: Voice) -> Option<String> {
         match self {
-            InputError::Unreadable { .. } => Some(self.to_string()),
+            InputError::Unreadable { .. } | InputError::Live { .. } => Some(self.to_string()),
             _ if !voice.classic => Some(format!("{}: {self}", voice.tool)),
             InputError::Schema { error, .. } => error.is_printed().then(|| error.to_string()),
             InputError::Invalid { .. } => None,
@@ -101,6 +113,22 @@ pub fn read(voice: Voice, path: Option<&Path>) -> Result<Vec<u8>, InputError> {
     Ok(bytes)
 }
 
+/// Why the running cluster's CIB cannot be had.
+fn live_reason(failure: &Failure, classic: bool) -> String {
+    if classic {
+        "Input file not available".to_owned()
+    } else {
+        format!("{}; is the cluster running on this node?", failure.text())
+    }
+}
+
+/// Asks the running cluster for its CIB.
+pub fn read_live(voice: Voice) -> Result<Document, InputError> {
+    Source::open(voice.tool).and_then(|mut source| source.whole()).map_err(|failure| {
+        InputError::Live { tool: voice.tool.to_owned(), failure, classic: voice.classic }
+    })
+}
+
 /// Parses, adds a status section, upgrades, validates. `warn` gets lines for standard error.
 pub fn prepare(
     voice: Voice,
@@ -108,10 +136,19 @@ pub fn prepare(
     warn: &mut dyn FnMut(&str),
 ) -> Result<Document, InputError> {
     let parsed = Document::parse_bytes_within(bytes, &LIMITS);
-    let mut document = parsed.map_err(|error| InputError::Unreadable {
+    let document = parsed.map_err(|error| InputError::Unreadable {
         tool: voice.tool.to_owned(),
         reason: error.to_string(),
     })?;
+    complete(voice, document, warn)
+}
+
+/// Adds a status section, upgrades, validates. `warn` gets lines for standard error.
+pub fn complete(
+    voice: Voice,
+    mut document: Document,
+    warn: &mut dyn FnMut(&str),
+) -> Result<Document, InputError> {
     if document.root().child("status").is_none() {
         let root = document.root_id();
         document.append_element(root, "status");

@@ -131,10 +131,14 @@ fn execute(voice: Voice, arguments: &Arguments) -> Result<u8, Failure> {
         },
     };
     let failure = |error| voice.input(error);
-    let text = input::read(voice, arguments.file()).map_err(failure)?;
-    let document =
-        input::prepare(voice, &text, &mut |line| eprintln!("{line}")).map_err(failure)?;
-    drop(text);
+    let mut warn = |line: &str| eprintln!("{line}");
+    let document = if arguments.live() {
+        let document = input::read_live(voice).map_err(failure)?;
+        input::complete(voice, document, &mut warn).map_err(failure)?
+    } else {
+        let text = input::read(voice, arguments.file()).map_err(failure)?;
+        input::prepare(voice, &text, &mut warn).map_err(failure)?
+    };
     let request = request(arguments, date);
     if !arguments.explain.is_empty() {
         return explain(tool, arguments, document, &request);
@@ -158,7 +162,7 @@ fn request(a: &Arguments, date: Option<(String, DateTime)>) -> Request {
         dot: a.save_dotfile.is_some(),
         all_actions: a.all_actions,
         dot_numbers: a.verbose > 0,
-        sanitized: true,
+        sanitized: !a.live(),
         date,
         now: Some(now()),
         injections: Injections {
@@ -196,7 +200,7 @@ fn explain(
     let Some(document) = report.artifacts.input else {
         return Ok(0);
     };
-    let options = Options { explain: true, sanitized: true, ..Options::default() };
+    let options = Options { explain: true, sanitized: request.sanitized, ..Options::default() };
     let plan = policy_engine::plan(&document, request.evaluation_time(&document), &options);
     let mut out = String::new();
     for id in &a.explain {

@@ -16,7 +16,7 @@ mod crmadmin;
 mod exit;
 mod node;
 mod output;
-mod source;
+pub(crate) mod source;
 mod stonith_admin;
 
 use std::ffi::OsString;

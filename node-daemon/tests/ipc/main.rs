@@ -5,6 +5,7 @@ mod node;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cib_model::Document;
@@ -70,6 +71,30 @@ fn what_is_written_is_read_and_told_to_those_who_listen() {
     assert_eq!(event.root().attribute("subt"), Some("cib_diff_notify"));
     assert!(event.root().descendants().any(|e| e.name() == "diff"));
     assert_eq!(listener.call("cib_create", "nodes", r#"<node id="2" uname="node2"/>"#).0, "-13");
+}
+
+#[test]
+fn simulate_asks_the_running_cluster() {
+    let node = Node::start("live-check");
+    let simulate = |directory: &std::path::Path| {
+        Command::new(env!("CARGO_BIN_EXE_node-daemon"))
+            .args(["simulate", "-L", "-R"])
+            .env_remove("CIB_file")
+            .env("UNDERSTUDY_IPC_DIRECTORY", directory)
+            .output()
+            .unwrap()
+    };
+    let mut writer = Cib::open(&node, Endpoint::CibWrite);
+    assert_eq!(writer.call("cib_create", "nodes", r#"<node id="1" uname="node1"/>"#).0, "0");
+    let output = simulate(node.directory());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("node1"), "{text}");
+
+    let nobody = simulate(&node.directory().join("nobody"));
+    assert_eq!(nobody.status.code(), Some(66));
+    let errors = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(errors.contains("is the cluster running on this node?"), "{errors}");
 }
 
 #[test]
