@@ -1,4 +1,5 @@
 //! Inputs for measuring Understudy.
 
 pub mod cluster;
+pub mod messaging;
 pub mod process;
