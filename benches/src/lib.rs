@@ -1,5 +1,6 @@
 //! Inputs for measuring Understudy.
 
 pub mod cluster;
+pub mod executor;
 pub mod messaging;
 pub mod process;

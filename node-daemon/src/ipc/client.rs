@@ -26,7 +26,7 @@ pub enum ClientError {
     #[error("nothing answers at {endpoint}: {error}")]
     Unreachable {
         /// Where.
-        endpoint: Endpoint,
+        endpoint: String,
         /// As the system says.
         error: io::Error,
     },
@@ -34,7 +34,7 @@ pub enum ClientError {
     #[error("{endpoint} is served by user {uid}, who is not to be trusted")]
     Untrusted {
         /// Where.
-        endpoint: Endpoint,
+        endpoint: String,
         /// By whom.
         uid: u32,
     },
@@ -69,6 +69,7 @@ pub struct Client {
     responses: Assembly,
     events: Assembly,
     buffer: Vec<u8>,
+    layout: Layout,
     next: i32,
     gone: bool,
 }
@@ -79,12 +80,20 @@ impl Client {
     /// # Errors
     /// When nobody listens, or nobody to be trusted, or the handshake fails.
     pub fn connect(place: &Place, endpoint: Endpoint) -> Result<Client, ClientError> {
-        let unreachable = |error| ClientError::Unreachable { endpoint, error };
-        let address = place.of(endpoint).map_err(unreachable)?;
+        Client::connect_to(place, endpoint.name())
+    }
+
+    /// Connects to an endpoint by its name, which need not be one that a node of ours has.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect_to(place: &Place, endpoint: &str) -> Result<Client, ClientError> {
+        let unreachable = |error| ClientError::Unreachable { endpoint: endpoint.to_owned(), error };
+        let address = place.named(endpoint).map_err(unreachable)?;
         let mut setup = UnixStream::connect_addr(&address).map_err(unreachable)?;
         let server = sockopt::socket_peercred(&setup).map_err(io::Error::from)?.uid.as_raw();
         if !is_trusted(server) {
-            return Err(ClientError::Untrusted { endpoint, uid: server });
+            return Err(ClientError::Untrusted { endpoint: endpoint.to_owned(), uid: server });
         }
         setup.set_read_timeout(Some(HANDSHAKE))?;
         setup.write_all(&Request { message_size: MESSAGE_SIZE }.encode())?;
@@ -107,9 +116,16 @@ impl Client {
             responses: Assembly::default(),
             events: Assembly::default(),
             buffer: vec![0; answer.message_size as usize],
+            layout: Layout::New,
             next: 1,
             gone: false,
         })
+    }
+
+    /// Speaks another layout than the newest, to a server that knows no other.
+    #[must_use]
+    pub fn speaking(self, layout: Layout) -> Client {
+        Client { layout, ..self }
     }
 
     /// Sends a request.
@@ -126,7 +142,7 @@ impl Client {
         let id = self.next;
         self.next = self.next.checked_add(1).unwrap_or(1);
         let flags = if response_wanted { flag::RESPONSE_WANTED } else { 0 };
-        for frame in frames(id, flags, Layout::New, text, self.buffer.len())? {
+        for frame in frames(id, flags, self.layout, text, self.buffer.len())? {
             loop {
                 match self.response.send(&frame) {
                     Ok(_) => break,

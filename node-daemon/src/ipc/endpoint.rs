@@ -100,11 +100,17 @@ impl Place {
     /// # Errors
     /// When the path is too long for a socket.
     pub fn of(&self, endpoint: Endpoint) -> std::io::Result<SocketAddr> {
+        self.named(endpoint.name())
+    }
+
+    /// The address of an endpoint with this name.
+    ///
+    /// # Errors
+    /// When the path is too long for a socket.
+    pub fn named(&self, endpoint: &str) -> std::io::Result<SocketAddr> {
         match self {
-            Place::Namespace => abstract_address(endpoint.name()),
-            Place::Directory(directory) => {
-                SocketAddr::from_pathname(directory.join(endpoint.name()))
-            }
+            Place::Namespace => abstract_address(endpoint),
+            Place::Directory(directory) => SocketAddr::from_pathname(directory.join(endpoint)),
         }
     }
 
