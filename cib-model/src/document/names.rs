@@ -1,6 +1,6 @@
 //! Names of elements and attributes as small integers.
 
-use std::collections::BTreeMap;
+use foldhash::HashMap;
 
 /// An interned name of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(super) struct NameId(pub(super) u32);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     list: Vec<Box<str>>,
-    by_name: BTreeMap<Box<str>, u32>,
+    by_name: HashMap<Box<str>, u32>,
 }
 
 impl Names {

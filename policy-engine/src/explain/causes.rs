@@ -8,7 +8,8 @@ use crate::model::cluster::Cluster;
 use crate::model::ids::ActionId;
 use crate::model::task::Key;
 use crate::model::trace::{Became, By, Change};
-use std::collections::{BTreeSet, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeSet;
 
 /// The story of one action.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -11,7 +11,7 @@ use crate::model::constraint::End;
 use crate::model::ids::{NodeId, ResourceId};
 use crate::model::task::{Key, Task};
 use cib_model::{Element, Score};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 const CHANGED: &str = "action definition changed";
 

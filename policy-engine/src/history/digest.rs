@@ -7,8 +7,9 @@ use crate::model::task::Task;
 use cib_model::ElementId;
 use cib_model::digest::md5_hex;
 use cib_model::scalar::Version;
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What comparing an entry with the present definition gives.

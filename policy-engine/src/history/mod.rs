@@ -31,7 +31,7 @@ pub use definition_changes::{deferred_checks, definition_changes};
 pub use passes::unpack;
 
 use cib_model::ElementId;
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 /// What reading history leaves for later stages.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use crate::model::ids::{DefinitionId, NodeId, ResourceId};
 use cib_model::document::References;
 use cib_model::nvpair::{Blocks, NameValues};
 use cib_model::{Document, Element};
+use foldhash::{HashMap, HashMapExt};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 

@@ -3,8 +3,8 @@
 use super::ids::{ActionId, NodeId, ResourceId};
 use super::task::{Key, NameId, Task};
 use cib_model::Score;
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
 /// Kinds of relation as bits (spec 30 §15.2).

@@ -12,7 +12,8 @@ use super::table::Entry;
 use super::trace::{Cause, Trace};
 use cib_model::scalar::natural_cmp;
 use cib_model::{DateTime, Document, Element, Score};
-use std::collections::{BTreeMap, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
 
 /// How bad a message is (spec 10 §0.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use super::action::{ActionFlags, Order};
 use super::ids::{ActionId, ColocationId, LocationId, NodeId, ResourceId};
 use super::score_line::AssignStage;
 use cib_model::Score;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::ops::Range;
 
 /// Why a score changed.

@@ -12,9 +12,9 @@ use crate::schedule::{schedule, unpack};
 use crate::transition::executor::Progress;
 use crate::transition::{ActionKind, Transition};
 use cib_model::{DateTime, Document};
+use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Something that happens to a cluster.

@@ -5,7 +5,7 @@ use crate::transition::{Attributes, FEATURE_SET};
 use cib_model::digest::ParameterSet;
 use cib_model::scalar::{parse_integer, sanitize_id};
 use cib_model::{Document, Element, ElementId};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 
 /// UUID part of simulated transition keys.

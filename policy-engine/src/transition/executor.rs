@@ -6,7 +6,8 @@
 //! [`TransitionExecutor::pass`] until it answers anything but [`Progress::Active`].
 
 use super::{ActionKind, GraphAction, Transition};
-use std::collections::{BTreeSet, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeSet;
 
 /// Priority that outlives every abort.
 pub const INFINITY: i32 = 1_000_000;

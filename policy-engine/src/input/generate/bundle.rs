@@ -5,7 +5,7 @@ use super::connection::Connection;
 use crate::input::resources::bundle_description::BundleDescription;
 use cib_model::scalar::sanitize_id;
 use cib_model::{Document, Element, ElementId};
-use std::collections::HashSet;
+use foldhash::HashSet;
 use std::fmt::Write;
 
 /// Adds the parts of one bundle; `known` holds the ids of resources that come before it.

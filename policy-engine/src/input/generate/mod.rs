@@ -19,7 +19,7 @@ mod template;
 
 use super::sections::Sections;
 use cib_model::{Document, Element, ElementId};
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt};
 
 /// Makes all implied elements of a CIB.
 pub fn generate(document: &Document) -> Document {

@@ -1,7 +1,7 @@
 //! Primitives made from templates (spec 10 §9.1).
 
 use cib_model::{Document, Element, ElementId};
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 /// Expands every primitive that names a valid template.
 pub(super) fn expand_all(out: &mut Document, resources: Element<'_>) {

@@ -5,7 +5,7 @@
 
 use crate::model::cluster::Cluster;
 use crate::model::ids::{NodeId, ResourceId};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use std::rc::Rc;
 
 /// Class of each node's value by attribute.
