@@ -7,8 +7,8 @@
 //!   against the rate at which this machine starts and reaps the same program bare, as many at once.
 //!   Short turns in alternation, so that all see the same machine; the median counts. And the
 //!   processor time of the executor itself for each operation; the requester's is in ours.
-//! - *latency*: from the end of an agent to its result, as the agent's own clock has it, on a machine
-//!   that does nothing else, and with one computing process for each processor.
+//! - *latency*: from the end of an agent to its result, as the agent's own clock has it, on the machine as it
+//!   is, and with one computing process for each processor.
 //! - *drift*: of a monitor every second, with one computing process for each processor.
 
 use benches::executor::agents::{Agents, NOTHING};
@@ -82,9 +82,9 @@ fn main() -> Fallible {
         }
     }
     if wanted(Measurement::Latency) {
-        report.rows.extend(measure_latency(&sides, "idle", arguments.runs)?);
+        report.rows.extend(measure_latency(&sides, "no load added", arguments.runs)?);
         let load = Load::on_every_processor()?;
-        report.rows.extend(measure_latency(&sides, "busy", arguments.runs)?);
+        report.rows.extend(measure_latency(&sides, "load added", arguments.runs)?);
         drop(load);
     }
     if wanted(Measurement::Drift) {
@@ -145,7 +145,7 @@ fn measure_rate(
 }
 
 fn measure_latency(sides: &Sides<'_>, machine: &str, runs: usize) -> Fallible<[Row; 2]> {
-    eprintln!("latency: {runs} runs on the machine when {machine} ...");
+    eprintln!("latency: {runs} runs, {machine} ...");
     let own = latency(sides.own, runs)?;
     let reference = sides.reference.map(|make| latency(make, runs)).transpose()?;
     let row = |which: &str, own, reference, wanted| Row {

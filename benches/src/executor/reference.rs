@@ -7,6 +7,7 @@ use super::{Fallible, Finished, PARAMETERS, Subject, TIMEOUT};
 use node_daemon::ipc::client::Client;
 use node_daemon::ipc::endpoint::Place;
 use node_daemon::ipc::frame::Layout;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ const HELLO: Duration = Duration::from_secs(3);
 pub struct Reference {
     client: Client,
     daemon: Daemon,
+    events: VecDeque<String>,
 }
 
 #[derive(Debug)]
@@ -74,11 +76,15 @@ impl Reference {
             client = Client::connect_to(&Place::Namespace, ENDPOINT)?;
             client.ask(hello, HELLO)?;
         }
-        Ok(Self { client, daemon })
+        Ok(Self { client, daemon, events: VecDeque::new() })
     }
 
     fn ask(&mut self, request: &str) -> Fallible {
         let reply = self.client.ask(request, TIMEOUT)?;
+        // The daemon drops a client that leaves too many events unread.
+        while let Ok(event) = self.client.event(Duration::ZERO) {
+            self.events.push_back(event);
+        }
         match attribute(&reply, "lrmd_rc").and_then(|rc| rc.parse::<i32>().ok()) {
             Some(0..) => Ok(()),
             _ => Err(format!("{request} is answered with {reply}").into()),
@@ -125,7 +131,10 @@ impl Subject for Reference {
     }
 
     fn wait(&mut self, found: &mut Vec<Finished>) -> Fallible {
-        let event = self.client.event(TIMEOUT)?;
+        let event = match self.events.pop_front() {
+            Some(event) => event,
+            None => self.client.event(TIMEOUT)?,
+        };
         if attribute(&event, "lrmd_op") != Some("lrmd_rsc_exec") {
             return Ok(());
         }
