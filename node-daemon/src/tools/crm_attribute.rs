@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use cib_model::operation::Operation;
 use cib_model::{Document, Element};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use regex::Regex;
 
 use super::commands::{self, flag, given, last_given, long_value, text, tool, value};
 use super::output::{Format, Output};
@@ -50,7 +51,7 @@ struct Subject {
     node_id: Option<String>,
     kind: &'static str,
     name: Option<String>,
-    pattern: Option<String>,
+    pattern: Option<Regex>,
     set: Option<String>,
     id: Option<String>,
 }
@@ -64,18 +65,23 @@ struct Found {
 
 /// Runs `crm_attribute`.
 pub fn run(arguments: &[OsString]) -> u8 {
-    run_as(arguments, &[])
+    run_as(arguments)
 }
 
 /// Runs `crm_master`: the promotion score of the resource whose agent calls.
 pub fn run_as_master(arguments: &[OsString]) -> u8 {
-    run_as(arguments, &["--promotion"])
+    let mut line = arguments.to_vec();
+    // The resource has an option of its own there.
+    let named = line.iter().position(|word| word == "-r" || word == "--resource-id");
+    match named {
+        Some(at) => line[at] = "--promotion".into(),
+        None => line.push("--promotion".into()),
+    }
+    run_as(&line)
 }
 
-fn run_as(arguments: &[OsString], more: &[&str]) -> u8 {
-    let mut line = arguments.to_vec();
-    line.extend(more.iter().map(OsString::from));
-    let matches = match commands::parse(command(), &line) {
+fn run_as(arguments: &[OsString]) -> u8 {
+    let matches = match commands::parse(command(), arguments) {
         Ok(matches) => matches,
         Err(code) => return code,
     };
@@ -141,13 +147,20 @@ fn subject(matches: &ArgMatches, source: &mut Source, out: &mut Output) -> Resul
         }
         false => text(matches, "name").map(str::to_owned),
     };
+    let pattern = match text(matches, "pattern").map(expression).transpose() {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            out.error(format!("crm_attribute: Error: invalid pattern: {error}"));
+            return Err(exit::USAGE);
+        }
+    };
     let mut subject = Subject {
         section: section.to_owned(),
         node: None,
         node_id: None,
         kind,
         name,
-        pattern: text(matches, "pattern").map(str::to_owned),
+        pattern,
         set: text(matches, "set-name").map(str::to_owned),
         id: text(matches, "id").map(str::to_owned),
     };
@@ -169,6 +182,11 @@ fn subject(matches: &ArgMatches, source: &mut Source, out: &mut Output) -> Resul
         (subject.node, subject.node_id) = (Some(name), Some(id));
     }
     Ok(subject)
+}
+
+/// An expression of bounded size.
+fn expression(pattern: &str) -> Result<Regex, regex::Error> {
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build()
 }
 
 /// The id and the name of a node, by its name in any case.
@@ -225,15 +243,20 @@ impl Subject {
             _ => root.children_named("nvpair").map(read).collect(),
         };
         if let Some(pattern) = &self.pattern {
-            settings.retain(|setting| setting.name.contains(pattern.trim_matches(['^', '$'])));
+            settings.retain(|setting| pattern.is_match(&setting.name));
         }
         Ok(settings)
+    }
+
+    /// The section of the CIB it is in.
+    fn stored_in(&self) -> &str {
+        if self.section == "tickets" { "status" } else { &self.section }
     }
 
     fn xpath(&self) -> String {
         let quoted = |text: &str| text.replace('\'', "");
         let mut path = match self.section.as_str() {
-            "status" => "//cib/status".to_owned(),
+            "status" | "tickets" => "//cib/status".to_owned(),
             section => format!("//cib/configuration/{section}"),
         };
         let set = match (self.section.as_str(), &self.node_id) {
@@ -246,7 +269,10 @@ impl Subject {
                 self.kind
             }
             ("crm_config", _) => "cluster_property_set",
-            ("tickets", _) => "tickets",
+            ("tickets", _) => {
+                path.push_str("//tickets");
+                "instance_attributes"
+            }
             _ => "meta_attributes",
         };
         path.push_str("//");
@@ -270,6 +296,7 @@ impl Subject {
         let set_kind = match self.section.as_str() {
             "crm_config" => "cluster_property_set",
             "nodes" | "status" => self.kind,
+            "tickets" => "instance_attributes",
             _ => "meta_attributes",
         };
         let set_id =
@@ -279,6 +306,7 @@ impl Subject {
                     format!("{}-{id}-utilization", self.section)
                 }
                 ("nodes" | "status", Some(id)) => format!("{}-{id}", self.section),
+                ("tickets", _) => "status-tickets".to_owned(),
                 (section, _) => format!("{section}-options"),
             });
         let id = self.id.clone().unwrap_or_else(|| format!("{set_id}-{name}"));
@@ -300,6 +328,12 @@ impl Subject {
                 let transient = document.append_element(root, "transient_attributes");
                 document.set_attribute(transient, "id", node);
                 (document, transient)
+            }
+            ("tickets", _) => {
+                let mut document = Document::new("status");
+                let root = document.root_id();
+                let tickets = document.append_element(root, "tickets");
+                (document, tickets)
             }
             (section, _) => {
                 let document = Document::new(section);
@@ -400,7 +434,7 @@ fn update(
         (found, _) => found.iter().map(pair).collect(),
     };
     for change in changes {
-        let call = Call { section: Some(&subject.section), options: 0, data: Some(change) };
+        let call = Call { section: Some(subject.stored_in()), options: 0, data: Some(change) };
         if let Err(failure) = source.call(Operation::Modify, &call) {
             return fail(&failure, out);
         }
@@ -415,7 +449,7 @@ fn delete(subject: &Subject, source: &mut Source, found: &[Found], out: &mut Out
         for (key, text) in [("id", &setting.id), ("name", &setting.name)] {
             pair.set_attribute(root, key, text);
         }
-        let call = Call { section: Some(&subject.section), options: 0, data: Some(pair) };
+        let call = Call { section: Some(subject.stored_in()), options: 0, data: Some(pair) };
         if let Err(failure) = source.call(Operation::Delete, &call) {
             return fail(&failure, out);
         }
@@ -447,7 +481,10 @@ fn tell_attribute_manager(
     set("src", Some("crm_attribute"));
     set("task", Some("update"));
     set("attr_name", subject.name.as_deref());
-    set("attr_regex", subject.pattern.as_deref().filter(|_| subject.name.is_none()));
+    set(
+        "attr_regex",
+        subject.pattern.as_ref().map(Regex::as_str).filter(|_| subject.name.is_none()),
+    );
     set("attr_value", text(matches, "update").filter(|_| command == "update"));
     set("attr_set_type", Some(subject.kind));
     set("attr_set", subject.set.as_deref());

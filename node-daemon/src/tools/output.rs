@@ -104,6 +104,13 @@ impl Output {
         }
     }
 
+    /// Elements of XML output as text, for those that have text in them.
+    pub fn xml(&mut self, text: &str) {
+        if self.is_xml() {
+            self.text.push_str(text);
+        }
+    }
+
     /// XML that is the result itself: in XML output, as text within it.
     pub fn document(&mut self, text: &str) {
         if self.is_xml() {

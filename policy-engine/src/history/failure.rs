@@ -44,7 +44,7 @@ fn announce(cluster: &mut Cluster<'_>, reading: &Reading<'_>, entry: &Entry<'_>,
         cluster.resource(reading.resource).id,
         cluster.node(reading.node).name
     );
-    cluster.message(Level::Warning, text);
+    cluster.message(Level::Notice, text);
 }
 
 fn by_task<'d>(

@@ -125,6 +125,9 @@ pub struct PrimitiveStatus {
     /// Facts.
     #[serde(flatten)]
     pub facts: ResourceFacts,
+    /// As it is shown: instances of an anonymous clone have no number.
+    #[serde(skip)]
+    pub shown_id: String,
     /// `class[:provider]:type`.
     pub resource_agent: String,
     /// Role.
@@ -256,6 +259,7 @@ fn primitive(cluster: &Cluster<'_>, r: ResourceId, pending: bool) -> PrimitiveSt
     let node = |n: NodeId| cluster.node(n).name.to_string();
     PrimitiveStatus {
         facts: facts(cluster, r),
+        shown_id: res.printable_id().to_owned(),
         resource_agent: super::status::agent_text(cluster, r),
         role: word.unwrap_or(displayable_role(cluster, r).name()),
         active: active_any(cluster, r),

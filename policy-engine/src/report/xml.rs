@@ -137,7 +137,7 @@ fn state(f: &ResourceFacts) -> Vec<(&'static str, &str)> {
 fn primitive(out: &mut Document, parent: ElementId, p: &PrimitiveStatus) {
     let count = p.nodes.len().to_string();
     let mut attributes =
-        vec![("id", p.facts.id.as_str()), ("resource_agent", &p.resource_agent), ("role", p.role)];
+        vec![("id", p.shown_id.as_str()), ("resource_agent", &p.resource_agent), ("role", p.role)];
     attributes.extend(p.facts.target_role.as_deref().map(|role| ("target_role", role)));
     attributes.extend([
         ("active", word(p.active)),

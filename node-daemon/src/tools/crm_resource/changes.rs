@@ -94,19 +94,100 @@ pub fn ban(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Outp
     };
     let node = match node {
         Some(node) => node,
-        None => match &active(work, resource, given(matches, "promoted"))[..] {
-            [node] => node.clone(),
-            found => {
-                out.error(format!(
-                    "crm_resource: Resource '{resource}' not moved: active in {} locations.",
-                    found.len()
-                ));
-                out.error("To prevent it from running on a specific location, specify a node.");
-                return exit::USAGE;
-            }
+        None => match only_place(work, matches, resource, out) {
+            Ok(node) => node,
+            Err(code) => return code,
         },
     };
     ban_from(work, matches, resource, &node, out)
+}
+
+/// The one node on which a resource is active, or else promoted.
+fn only_place(
+    work: &Work,
+    matches: &ArgMatches,
+    resource: &str,
+    out: &mut Output,
+) -> Result<String, u8> {
+    let places = active(work, resource, given(matches, "promoted"));
+    let promoted = active(work, resource, true);
+    for found in [&places, &promoted] {
+        if let [node] = &found[..] {
+            return Ok(node.clone());
+        }
+    }
+    let count = places.len();
+    out.error(format!(
+        "crm_resource: Resource '{resource}' not moved: active in {count} locations."
+    ));
+    out.error(format!(
+        "To prevent '{resource}' from running on a specific location, specify a node."
+    ));
+    Err(exit::USAGE)
+}
+
+/// Until when a constraint is to last.
+fn end(matches: &ArgMatches, out: &mut Output) -> Result<Option<String>, u8> {
+    let Some(lifetime) = text(matches, "lifetime") else { return Ok(None) };
+    let until = lifetime.parse::<jiff::Span>().ok().and_then(|span| {
+        let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+        now.checked_add(span).ok()
+    });
+    let Some(until) = until else {
+        out.error(format!("Invalid duration specified: {lifetime}"));
+        out.error("Please refer to https://en.wikipedia.org/wiki/ISO_8601#Durations for examples of valid durations");
+        return Err(exit::USAGE);
+    };
+    let until = until.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    out.line(format!("Migration will take effect until: {until}"));
+    Ok(Some(until))
+}
+
+/// Ids of the parts of a constraint that ends.
+struct Ids {
+    constraint: String,
+    rule: String,
+    expression: String,
+    lifetime: String,
+}
+
+/// A constraint on where a resource runs, for ever or for a while.
+fn location(
+    ids: &Ids,
+    resource: &str,
+    role: &str,
+    node: &str,
+    score: &str,
+    end: Option<&str>,
+) -> Document {
+    let mut made = document(
+        "rsc_location",
+        &[("id", ids.constraint.as_str()), ("rsc", resource), ("role", role)],
+    );
+    let root = made.root_id();
+    let set = |element, attributes: &[(&str, &str)], made: &mut Document| {
+        for (key, value) in attributes {
+            made.set_attribute(element, key, value);
+        }
+    };
+    let Some(end) = end else {
+        set(root, &[("node", node), ("score", score)], &mut made);
+        return made;
+    };
+    let rule = made.append_element(root, "rule");
+    set(rule, &[("id", &ids.rule), ("score", score), ("boolean-op", "and")], &mut made);
+    let expression = made.append_element(rule, "expression");
+    let attributes = [
+        ("id", ids.expression.as_str()),
+        ("attribute", "#uname"),
+        ("operation", "eq"),
+        ("value", node),
+        ("type", "string"),
+    ];
+    set(expression, &attributes, &mut made);
+    let date = made.append_element(rule, "date_expression");
+    set(date, &[("id", &ids.lifetime), ("operation", "lt"), ("end", end)], &mut made);
+    made
 }
 
 fn ban_from(
@@ -117,24 +198,25 @@ fn ban_from(
     out: &mut Output,
 ) -> u8 {
     let id = format!("cli-ban-{resource}-on-{node}");
+    let end = match end(matches, out) {
+        Ok(end) => end,
+        Err(code) => return code,
+    };
     if !out.quiet {
-        out.error(format!(
+        out.line(format!(
             "WARNING: Creating rsc_location constraint '{id}' with a score of -INFINITY for resource {resource} \
              on {node}.\n\tThis will prevent {resource} from running on {node} until the constraint is removed \
              using the clear option or by editing the CIB with an appropriate tool\n\tThis will be the case even \
              if {node} is the last node in the cluster"
         ));
     }
-    let location = document(
-        "rsc_location",
-        &[
-            ("id", &id),
-            ("rsc", resource),
-            ("role", role(matches)),
-            ("node", node),
-            ("score", "-INFINITY"),
-        ],
-    );
+    let ids = Ids {
+        rule: format!("{id}-rule"),
+        expression: format!("{id}-expr"),
+        lifetime: format!("{id}-lifetime"),
+        constraint: id,
+    };
+    let location = location(&ids, resource, role(matches), node, "-INFINITY", end.as_deref());
     let data = Some(within_constraints(&[location]));
     let change = Call { section: Some("constraints"), options: 0, data };
     match call(work, Operation::Modify, &change, out) {
@@ -199,19 +281,18 @@ pub fn relocate(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut
     };
     let current = active(work, resource, given(matches, "promoted"));
     let Some(node) = node else {
-        return match current.first() {
-            Some(node) => ban_from(work, matches, resource, &node.clone(), out),
-            None => {
-                out.error(format!(
-                    "crm_resource: Resource '{resource}' not moved: active in 0 locations."
-                ));
-                exit::USAGE
-            }
+        return match only_place(work, matches, resource, out) {
+            Ok(node) => ban_from(work, matches, resource, &node, out),
+            Err(code) => code,
         };
     };
     if current == [node.clone()] && !given(matches, "force") {
         return failed(out, exit::text(exit::EXISTS), exit::EXISTS);
     }
+    let end = match end(matches, out) {
+        Ok(end) => end,
+        Err(code) => return code,
+    };
     let nodes = all_nodes(work);
     // Bans of other nodes stay.
     let removed = remove(work, resource, &nodes, false, out)
@@ -219,24 +300,20 @@ pub fn relocate(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut
     if let Err(code) = removed {
         return code;
     }
-    let id = format!("cli-prefer-{resource}");
-    let location = document(
-        "rsc_location",
-        &[
-            ("id", &id),
-            ("rsc", resource),
-            ("role", role(matches)),
-            ("node", &node),
-            ("score", "INFINITY"),
-        ],
-    );
+    let ids = Ids {
+        constraint: format!("cli-prefer-{resource}"),
+        rule: format!("cli-prefer-rule-{resource}"),
+        expression: format!("cli-prefer-expr-{resource}"),
+        lifetime: format!("cli-prefer-lifetime-end-{resource}"),
+    };
+    let location = location(&ids, resource, role(matches), &node, "INFINITY", end.as_deref());
     let data = Some(within_constraints(&[location]));
     let change = Call { section: Some("constraints"), options: 0, data };
     if let Err(code) = call(work, Operation::Modify, &change, out) {
         return code;
     }
     if given(matches, "force") {
-        for node in current {
+        for node in current.into_iter().filter(|current| *current != node) {
             let code = ban_from(work, matches, resource, &node, out);
             if code != exit::OK {
                 return code;
@@ -250,7 +327,8 @@ pub fn relocate(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut
 pub fn delete(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
     let Some(kind) = text(matches, "resource-type") else {
         out.error("crm_resource: You need to specify a resource type with -t");
-        return exit::USAGE;
+        out.error(format!("Error performing operation: {}", exit::text(exit::NO_SUCH)));
+        return exit::NO_SUCH;
     };
     let data = Some(document(kind, &[("id", resource)]));
     match call(work, Operation::Delete, &Call { section: Some("resources"), options: 0, data }, out)

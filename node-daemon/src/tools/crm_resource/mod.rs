@@ -212,7 +212,9 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
             exit::USAGE
         }
         ("locate", Some(resource)) => queries::locate(&work, resource, out),
-        ("query-xml" | "query-xml-raw", Some(resource)) => queries::xml(&work, resource, out),
+        ("query-xml" | "query-xml-raw", Some(resource)) => {
+            queries::configuration(&work, resource, out)
+        }
         ("constraints", Some(resource)) => queries::constraints(&work, resource, false, out),
         ("stack", Some(resource)) => queries::constraints(&work, resource, true, out),
         ("get-parameter", Some(resource)) => parameters::get(&work, matches, resource, out),

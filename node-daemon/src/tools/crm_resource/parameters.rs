@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use super::{Work, failed};
 use crate::tools::commands::{given, text};
 use crate::tools::exit;
-use crate::tools::output::Output;
+use crate::tools::output::{Output, escape};
 use crate::tools::source::{Call, Failure};
 
 fn kind(matches: &ArgMatches) -> &'static str {
@@ -51,17 +51,29 @@ pub fn get(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) 
             .find_map(|id| settings(work, matches, id, name).first()?.attribute("value"))
     };
     match found.first().and_then(|pair| pair.attribute("value")).or_else(inherited) {
-        Some(value) => {
-            out.line(value);
-            let mut element = Document::new("item");
-            let root = element.root_id();
-            element.set_attribute(root, "name", name);
-            element.set_attribute(root, "value", value);
-            out.element(element.root());
-        }
+        Some(value) => single(out, "attributes", name, value),
         None => out.error(format!("Attribute '{name}' not found for '{resource}'")),
     }
     exit::OK
+}
+
+/// A list of one value.
+fn single(out: &mut Output, list: &str, name: &str, value: &str) {
+    out.line(value);
+    let (name, value) = (escape(name), escape(value));
+    out.xml(&format!(
+        "  <list name=\"{list}\" count=\"1\">\n    <item name=\"{name}\">{value}</item>\n  </list>\n"
+    ));
+}
+
+/// The clone that a meta-attribute of its only child belongs to.
+fn owner<'w>(work: &'w Work, matches: &ArgMatches, resource: &'w str) -> &'w str {
+    let clone = || {
+        let parent = work.element(resource)?.parent()?;
+        matches!(parent.name(), "clone" | "master").then(|| parent.xml_id())?
+    };
+    let direct = given(matches, "force") || !given(matches, "meta");
+    clone().filter(|_| !direct).unwrap_or(resource)
 }
 
 fn change(
@@ -98,6 +110,12 @@ pub fn set(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Outp
     if given(matches, "element") {
         return set_attribute(work, resource, &name, value, out);
     }
+    let own = resource;
+    let resource = owner(work, matches, own).to_owned();
+    let resource = resource.as_str();
+    if resource != own {
+        out.line(format!("Performing update of '{name}' on '{resource}', the parent of '{own}'"));
+    }
     let found: Vec<String> = settings(work, matches, resource, &name)
         .into_iter()
         .filter_map(|pair| pair.xml_id().map(str::to_owned))
@@ -124,7 +142,7 @@ pub fn set(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Outp
     exit::OK
 }
 
-/// A setting in a set of its own, or in the first there is.
+/// A setting that is not there yet, in the set that is named, or in one named after the resource.
 fn skeleton(
     work: &Work,
     matches: &ArgMatches,
@@ -134,10 +152,7 @@ fn skeleton(
 ) -> (Document, String, String) {
     let kind = kind(matches);
     let element = work.element(resource);
-    let known = element.and_then(|e| e.children_named(kind).next()?.xml_id());
-    let set = text(matches, "set-name")
-        .or(known)
-        .map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
+    let set = text(matches, "set-name").map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
     let id = text(matches, "nvpair").map_or_else(|| format!("{set}-{name}"), str::to_owned);
     let mut document = Document::new(element.map_or("primitive", Element::name));
     let root = document.root_id();
@@ -156,10 +171,7 @@ fn set_attribute(work: &mut Work, resource: &str, name: &str, value: &str, out: 
     data.set_attribute(root, "id", resource);
     data.set_attribute(root, name, value);
     match change(work, Operation::Modify, data, out) {
-        Ok(()) => {
-            out.line(format!("Set attribute: name={name} value={value}"));
-            exit::OK
-        }
+        Ok(()) => exit::OK,
         Err(code) => code,
     }
 }
@@ -188,7 +200,7 @@ pub fn get_property(work: &Work, matches: &ArgMatches, resource: &str, out: &mut
     let name = text(matches, "get-property").unwrap_or_default();
     match work.element(resource).and_then(|element| element.attribute(name)) {
         Some(value) => {
-            out.line(value);
+            single(out, "properties", name, value);
             exit::OK
         }
         None => {
@@ -205,5 +217,10 @@ pub fn set_property(work: &mut Work, matches: &ArgMatches, resource: &str, out: 
         out.error("crm_resource: You need to supply a value with the -v option");
         return exit::USAGE;
     };
+    if text(matches, "resource-type").is_none() {
+        out.error("crm_resource: Must specify -t with resource type");
+        out.error(format!("Error performing operation: {}", exit::text(exit::NO_SUCH)));
+        return exit::NO_SUCH;
+    }
     set_attribute(work, resource, &name, value, out)
 }

@@ -9,7 +9,7 @@ use policy_engine::report::xml;
 
 use super::{Work, failed};
 use crate::tools::commands::text;
-use crate::tools::output::Output;
+use crate::tools::output::{Output, escape};
 use crate::tools::{exit, source};
 
 /// Every primitive in a resource.
@@ -62,13 +62,13 @@ pub fn list_raw(work: &Work, out: &mut Output) -> u8 {
         out.line("NO resources configured");
         return failed(out, exit::text(exit::NO_SUCH), exit::NO_SUCH);
     }
+    let count = work.seen.lines.len();
+    out.xml(&format!("  <list name=\"resource names\" count=\"{count}\">\n"));
     for line in &work.seen.lines {
         out.line(&line.id);
-        let mut element = Document::new("resource");
-        let root = element.root_id();
-        element.set_attribute(root, "id", &line.id);
-        out.element(element.root());
+        out.xml(&format!("    <item name=\"resource\">{}</item>\n", escape(&line.id)));
     }
+    out.xml("  </list>\n");
     exit::OK
 }
 
@@ -76,6 +76,7 @@ pub fn list_raw(work: &Work, out: &mut Output) -> u8 {
 pub fn operations(work: &Work, matches: &ArgMatches, active: bool, out: &mut Output) -> u8 {
     let (resource, node) = (text(matches, "resource"), text(matches, "node"));
     let states = work.cib.root().child("status");
+    let mut listed = Document::new("operations");
     for state in states.into_iter().flat_map(|status| status.children_named("node_state")) {
         let name = state.attribute("uname").unwrap_or_default();
         let known = work.seen.snapshot.nodes.iter().find(|n| n.name == name);
@@ -95,26 +96,83 @@ pub fn operations(work: &Work, matches: &ArgMatches, active: bool, out: &mut Out
             };
             let mut entries: Vec<Element<'_>> = history.children_named("lrm_rsc_op").collect();
             entries.sort_by_key(|e| e.attribute("call-id").and_then(|c| c.parse::<i64>().ok()));
-            for entry in entries {
+            let first = if active { first_active(&entries) } else { 0 };
+            for entry in entries.into_iter().skip(first) {
                 out.line(operation(&line, name, entry));
+                list_operation(&mut listed, history, name, entry);
             }
         }
     }
+    out.element(listed.root());
     exit::OK
 }
 
-fn operation(line: &str, node: &str, entry: Element<'_>) -> String {
-    let text = |name| entry.attribute(name).unwrap_or_default();
+/// Where in a history what is still in effect begins: with the last start that no stop followed.
+fn first_active(entries: &[Element<'_>]) -> usize {
+    let last = |names: &[&str]| {
+        entries.iter().rposition(|e| e.attribute("operation").is_some_and(|o| names.contains(&o)))
+    };
+    let interval = |e: &Element<'_>| e.attribute("interval").unwrap_or("0") != "0";
+    let start = last(&["start", "migrate_from"]);
+    // What is promoted or monitored runs, however it was started.
+    let implied = last(&["promote", "demote"]).or_else(|| entries.iter().position(interval));
+    let stop = entries.iter().rposition(|e| {
+        e.attribute("operation") == Some("stop") && e.attribute("rc-code") == Some("0")
+    });
+    match (start.or(implied), stop) {
+        (Some(start), stop) if stop.is_none_or(|stop| stop < start) => start,
+        (None, None) => 0,
+        _ => entries.len(),
+    }
+}
+
+fn list_operation(listed: &mut Document, history: Element<'_>, node: &str, entry: Element<'_>) {
+    let text = |element: Element<'_>, name| element.attribute(name).unwrap_or_default().to_owned();
+    let provider = match history.attribute("provider") {
+        Some(provider) => format!(":{provider}"),
+        None if history.attribute("class") == Some("stonith") => ":".to_owned(),
+        None => String::new(),
+    };
+    let agent = format!("{}{provider}:{}", text(history, "class"), text(history, "type"));
+    let root = listed.root_id();
+    let made = listed.append_element(root, "operation");
     let changed = entry.attribute("last-rc-change").and_then(|at| at.parse().ok());
-    let changed = changed.map(|at: i64| format!(", last-rc-change='{}'", date(at, source::now())));
-    let status = match text("op-status") {
+    let changed = changed.map(|at: i64| date(at, source::now()));
+    let key = entry.attribute("operation_key").or_else(|| entry.attribute("id"));
+    for (name, value) in [
+        ("op", key.unwrap_or_default().to_owned()),
+        ("node", node.to_owned()),
+        ("call", text(entry, "call-id")),
+        ("rc", text(entry, "rc-code")),
+        ("status", status_word(entry).to_owned()),
+        ("rsc", text(history, "id")),
+        ("agent", agent),
+    ] {
+        listed.set_attribute(made, name, &value);
+    }
+    if let Some(changed) = changed {
+        listed.set_attribute(made, "last-rc-change", &changed);
+        listed.set_attribute(made, "exec-time", entry.attribute("exec-time").unwrap_or("0"));
+    }
+}
+
+/// The execution status of an operation.
+fn status_word(entry: Element<'_>) -> &'static str {
+    match entry.attribute("op-status").unwrap_or("0") {
         "-1" => "pending",
         "0" => "complete",
         "1" => "Cancelled",
         "2" => "Timed Out",
         "3" => "NOT SUPPORTED",
         _ => "Error",
-    };
+    }
+}
+
+fn operation(line: &str, node: &str, entry: Element<'_>) -> String {
+    let text = |name| entry.attribute(name).unwrap_or_default();
+    let changed = entry.attribute("last-rc-change").and_then(|at| at.parse().ok());
+    let changed = changed.map(|at: i64| format!(", last-rc-change='{}'", date(at, source::now())));
+    let status = status_word(entry);
     format!(
         "{line}: {} (node={node}, call={}, rc={}{}, exec={}ms): {status}",
         entry.attribute("operation_key").or_else(|| entry.attribute("id")).unwrap_or_default(),
@@ -141,35 +199,62 @@ pub fn locate(work: &Work, name: &str, out: &mut Output) -> u8 {
             found.push((node.clone(), promoted));
         }
     }
-    let mut element = Document::new("resource-search");
-    let root = element.root_id();
-    element.set_attribute(root, "resource", name);
+    out.xml(&format!("  <nodes resource=\"{}\">\n", escape(name)));
     for (node, promoted) in &found {
         if out.quiet {
             out.line(node);
         } else {
             out.line(format!("resource {name} is running on: {node}{promoted}"));
         }
-        let child = element.append_element(root, "node");
-        element.set_attribute(child, "name", node);
-        if !promoted.is_empty() {
-            element.set_attribute(child, "state", "promoted");
-        }
+        let state = if promoted.is_empty() { "" } else { " state=\"promoted\"" };
+        out.xml(&format!("    <node{state}>{}</node>\n", escape(node)));
     }
+    out.xml("  </nodes>\n");
     if found.is_empty() && !out.is_xml() {
         out.error(format!("resource {name} is NOT running"));
     }
-    out.element(element.root());
     exit::OK
 }
 
+/// The resource of a name, or the instances that have it as base.
+fn named<'s>(all: &'s [ResourceStatus], name: &str) -> Vec<&'s ResourceStatus> {
+    let mut found = Vec::new();
+    for status in all {
+        let (facts, parts): (_, Vec<&[ResourceStatus]>) = match status {
+            ResourceStatus::Primitive(primitive) => (&primitive.facts, Vec::new()),
+            ResourceStatus::Group { facts, members } => (facts, vec![members]),
+            ResourceStatus::Clone { facts, instances, .. } => (facts, vec![instances]),
+            ResourceStatus::Bundle { facts, replicas, .. } => {
+                (facts, replicas.iter().map(Vec::as_slice).collect())
+            }
+        };
+        let base = facts.id.split(':').next().unwrap_or_default();
+        if facts.id == name || base == name {
+            found.push(status);
+        } else {
+            found.extend(parts.into_iter().flat_map(|parts| named(parts, name)));
+        }
+    }
+    found
+}
+
 /// `-q`, `-w`
-pub fn xml(work: &Work, name: &str, out: &mut Output) -> u8 {
+pub fn configuration(work: &Work, name: &str, out: &mut Output) -> u8 {
     let Some(element) = work.element(name) else {
         return failed(out, exit::text(exit::NO_SUCH), exit::NO_SUCH);
     };
     if out.is_xml() {
-        out.document(&element.to_xml());
+        out.xml("  <resource_config>\n");
+        let mut status = Document::new("status");
+        let root = status.root_id();
+        for seen in named(&work.seen.snapshot.resources, name) {
+            xml::resource(&mut status, root, seen);
+        }
+        for seen in status.root().children() {
+            out.xml(&seen.to_xml_at(2));
+        }
+        let inner = element.to_xml().replace("]]>", "]]]]><![CDATA[>");
+        out.xml(&format!("    <xml><![CDATA[{inner}]]></xml>\n  </resource_config>\n"));
         return exit::OK;
     }
     for line in work.primitives(&work.seen.lines, name) {
@@ -243,6 +328,10 @@ fn checks(work: &Work, name: &str, instances: &[&PrimitiveStatus], out: &mut Out
 /// `-a`, `-A`
 pub fn constraints(work: &Work, name: &str, recursive: bool, out: &mut Output) -> u8 {
     let top = work.top(name).and_then(Element::xml_id).unwrap_or(name).to_owned();
+    if out.is_xml() {
+        constraint_elements(work, &top, recursive, out);
+        return exit::OK;
+    }
     let mut lines = locations(work, &top, 0);
     for direction in [Direction::Dependents, Direction::Primaries] {
         lines.extend(related(work, &top, direction, recursive, 0, &mut Vec::new()));
@@ -266,14 +355,59 @@ enum Direction {
     Primaries,
 }
 
-fn all<'w>(work: &'w Work, kind: &'static str) -> impl Iterator<Item = Element<'w>> {
+fn all<'w>(work: &'w Work, kind: &'static str) -> std::vec::IntoIter<Element<'w>> {
     let constraints = work.cib.root().child("configuration").and_then(|c| c.child("constraints"));
-    constraints.into_iter().flat_map(move |constraints| constraints.children_named(kind))
+    let found = constraints.into_iter().flat_map(|constraints| constraints.children_named(kind));
+    found.collect::<Vec<_>>().into_iter()
 }
+
+/// The constraints as elements, all on one level.
+fn constraint_elements(work: &Work, name: &str, recursive: bool, out: &mut Output) {
+    let mut list = Document::new("constraints");
+    let mut names = vec![name.to_owned()];
+    let mut seen: Vec<String> = Vec::new();
+    while let Some(name) = names.pop() {
+        let kinds: [(&'static str, &[&str], &[&str]); 3] = [
+            ("rsc_location", &["rsc"], &["node", "rsc", "id", "score"]),
+            ("rsc_colocation", &["with-rsc"], COLOCATION),
+            ("rsc_colocation", &["rsc"], COLOCATION),
+        ];
+        for (kind, own, attributes) in kinds {
+            let of_it = |c: &Element<'_>| own.iter().any(|key| c.attribute(key) == Some(&name));
+            let mut found: Vec<Element<'_>> = all(work, kind).filter(of_it).collect();
+            if kind == "rsc_location" {
+                found.retain(|c| c.attribute("node").is_some());
+                found.reverse();
+            }
+            for constraint in found {
+                let id = constraint.xml_id().unwrap_or_default().to_owned();
+                if seen.contains(&id) {
+                    continue;
+                }
+                seen.push(id);
+                let root = list.root_id();
+                let made = list.append_element(root, kind);
+                for (key, value) in
+                    attributes.iter().filter_map(|key| Some((key, constraint.attribute(key)?)))
+                {
+                    list.set_attribute(made, key, value);
+                }
+                let other = if own == ["rsc"] { "with-rsc" } else { "rsc" };
+                names.extend(constraint.attribute(other).filter(|_| recursive).map(str::to_owned));
+            }
+        }
+    }
+    out.element(list.root());
+}
+
+/// What is told of a colocation.
+const COLOCATION: &[&str] =
+    &["id", "rsc", "with-rsc", "score", "node-attribute", "rsc-role", "with-rsc-role"];
 
 fn locations(work: &Work, name: &str, level: usize) -> Lines {
     let mut lines: Lines = all(work, "rsc_location")
         .filter(|c| c.attribute("rsc") == Some(name) && c.attribute("node").is_some())
+        .rev()
         .map(|c| {
             let text = |key| c.attribute(key).unwrap_or_default();
             let (node, score, id) = (text("node"), text("score"), text("id"));
