@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -86,6 +87,8 @@ impl Fleet {
             let mut command = Command::new("ip");
             // Whatever happens to this process, its children do not outlive it.
             command.args(["netns", "exec", &host, "setpriv", "--pdeathsig", "KILL"]);
+            // Ctrl-C is for this process alone, which ends the others in order.
+            command.process_group(0);
             command
         };
         let daemon = match self.stack {
@@ -201,7 +204,10 @@ impl Fleet {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
-                Err(_) => {
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(format!("{:?}: the members are gone", self.stack).into());
+                }
+                Err(RecvTimeoutError::Timeout) => {
                     return Err(format!(
                         "{:?}: {what} did not come within {longest:?}",
                         self.stack
