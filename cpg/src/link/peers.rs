@@ -17,6 +17,8 @@ const PACKET: u8 = 0;
 const PING: u8 = 1;
 const PONG: u8 = 2;
 const FRAGMENT: u8 = 3;
+/// Silence is longer than the time-out, not as long.
+const TICK: Duration = Duration::from_millis(1);
 /// How long a peer whose datagrams are refused may take to answer.
 const DOUBT: Duration = Duration::from_millis(30);
 /// Kind, nonce, link.
@@ -435,7 +437,10 @@ impl Links {
         }
         let pings = self.peers.iter().flat_map(|peer| &peer.paths).map(Path::next_ping).min();
         let doubts = self.peers.iter().filter_map(|peer| peer.doubt).min();
-        let soon = earliest(Some(now + self.configuration.ping_timeout / 4), doubts);
+        let timeout = self.configuration.ping_timeout;
+        let silences = self.peers.iter().filter(|peer| !peer.silent);
+        let silences = silences.filter_map(|peer| Some(peer.last_heard? + timeout + TICK)).min();
+        let soon = earliest(Some(now + timeout / 4), earliest(doubts, silences));
         self.next = earliest(pings, soon).unwrap_or(now);
     }
 
