@@ -13,7 +13,7 @@ pub use crate::report::{
 
 use crate::environment::Environment;
 use crate::identity::{NodeId, RingId};
-use crate::membership::{Candidates, Commit, Gather, GatherStep, JoinEffect, Reason, Sighting};
+use crate::membership::{Candidates, Commit, Gather, GatherStep, Reason, Sighting};
 #[cfg(feature = "mutations")]
 use crate::mutation::Mutation;
 use crate::packing::Outbox;
@@ -395,7 +395,11 @@ impl Protocol {
         match &mut self.phase {
             Phase::Gather(gather) => {
                 let step = gather.on_join(&mut self.env, &join, now);
+                let anew = matches!(step, GatherStep::Again(_));
                 self.gather_step(step, now);
+                if anew {
+                    self.count_vote(&join, now);
+                }
             }
             Phase::Operational(operational) if operational.heeds(&self.env, &join) => {
                 let mates = operational.members().to_vec();
@@ -424,10 +428,15 @@ impl Protocol {
         reason: Reason,
         now: Time,
     ) {
-        let effect = candidates.learn(join, self.env.me, mates);
+        candidates.learn(join, self.env.me, mates);
         self.gather(candidates, reason, now);
-        if effect == JoinEffect::Agrees
-            && let Phase::Gather(gather) = &mut self.phase
+        self.count_vote(join, now);
+    }
+
+    /// A join that made this node gather may say what this node says now: its sender has agreed.
+    fn count_vote(&mut self, join: &Join, now: Time) {
+        if let Phase::Gather(gather) = &mut self.phase
+            && gather.says_the_same(join)
         {
             let step = gather.on_join(&mut self.env, join, now);
             self.gather_step(step, now);

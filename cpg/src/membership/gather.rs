@@ -101,6 +101,11 @@ impl Gather {
         self.old.members.contains(&from) || self.candidates.consider.contains(&from) || wants_us
     }
 
+    /// Whether a join states this node's own sets.
+    pub(crate) fn says_the_same(&self, join: &Join) -> bool {
+        join.proc == self.candidates.consider && join.fail == self.candidates.exclude
+    }
+
     pub(crate) fn on_join(&mut self, env: &mut Environment, join: &Join, now: Time) -> GatherStep {
         if !self.heeds(env, join) {
             return GatherStep::Stay;
