@@ -6,9 +6,10 @@
 //! - *throughput*: operations per second of an agent that does nothing, for 1, 10 and 200 resources,
 //!   against the rate at which this machine starts and reaps the same program bare, as many at once.
 //!   Short turns in alternation, so that all see the same machine; the median counts. And the
-//!   processor time of the executor itself for each operation; the requester's is in ours.
-//! - *latency*: from the end of an agent to its result, as the agent's own clock has it, on the machine as it
-//!   is, and with one computing process for each processor.
+//!   processor time of the executor itself for each operation; the requester's is in ours. The
+//!   reference's requester waits for the answer to each request, as its controller does.
+//! - *latency*: from the end of an agent to its result, as the agent's own clock has it, on the
+//!   machine as it is, and with one computing process for each processor.
 //! - *drift*: of a monitor every second, with one computing process for each processor.
 
 use benches::executor::agents::{Agents, NOTHING};

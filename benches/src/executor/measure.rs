@@ -1,7 +1,7 @@
 //! The measurements. Each takes whichever executor is to be measured.
 
 use super::agents::{CLOCK, NOTHING};
-use super::{Fallible, Finished, Maker};
+use super::{Fallible, Finished, Maker, Subject};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,9 +17,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    fn of(done: u32, seconds: f64, own: Duration) -> Self {
-        let own_us = own.as_secs_f64() * 1e6 / f64::from(done.max(1));
-        Self { per_second: f64::from(done) / seconds, own_us }
+    fn of(done: usize, seconds: f64, own: Duration) -> Self {
+        let done = done as f64;
+        let own_us = own.as_secs_f64() * 1e6 / done.max(1.0);
+        Self { per_second: done / seconds, own_us }
     }
 }
 
@@ -30,24 +31,36 @@ impl Rate {
 pub fn rate(make: Maker<'_>, resources: usize, turn: Duration) -> Fallible<Rate> {
     let mut subject = make()?;
     subject.register(NOTHING, resources)?;
-    let (began, cpu) = (Instant::now(), processor_time(subject.process())?);
     for resource in 0..resources {
         subject.monitor(resource, Duration::ZERO)?;
     }
-    let (mut done, mut found) = (0u32, Vec::new());
+    // One round for each resource first, so that asking for it all at once is not in the figure.
+    let mut first = 0;
+    while first < resources {
+        first += next_round(&mut *subject)?;
+    }
+    let (began, cpu) = (Instant::now(), processor_time(subject.process())?);
+    let mut done = 0;
     while began.elapsed() < turn {
-        subject.wait(&mut found)?;
-        for Finished { resource, ok, .. } in found.drain(..) {
-            if !ok {
-                return Err("the agent that does nothing failed".into());
-            }
-            done += 1;
-            subject.monitor(resource, Duration::ZERO)?;
-        }
+        done += next_round(&mut *subject)?;
     }
     let seconds = began.elapsed().as_secs_f64();
     let own = processor_time(subject.process())? - cpu;
     Ok(Rate::of(done, seconds, own))
+}
+
+/// Takes results, and asks for the same again; how many.
+fn next_round(subject: &mut dyn Subject) -> Fallible<usize> {
+    let mut found = Vec::new();
+    subject.wait(&mut found)?;
+    let count = found.len();
+    for Finished { resource, ok, .. } in found {
+        if !ok {
+            return Err("the agent that does nothing failed".into());
+        }
+        subject.monitor(resource, Duration::ZERO)?;
+    }
+    Ok(count)
 }
 
 /// Starts and reaps a program without more, as many at once.
@@ -57,7 +70,7 @@ pub fn rate(make: Maker<'_>, resources: usize, turn: Duration) -> Fallible<Rate>
 pub fn bare_rate(program: &Path, at_once: usize, turn: Duration) -> Fallible<Rate> {
     let mut running = VecDeque::new();
     let (began, cpu) = (Instant::now(), processor_time(std::process::id())?);
-    let mut done = 0u32;
+    let mut done = 0;
     while began.elapsed() < turn {
         while running.len() < at_once {
             let mut command = Command::new(program);
