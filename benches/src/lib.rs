@@ -2,5 +2,7 @@
 
 pub mod cluster;
 pub mod executor;
+pub mod live;
 pub mod messaging;
+
 pub mod process;

@@ -80,24 +80,32 @@ impl Path {
         self.next_ping = self.next_ping.min(now);
     }
 
-    /// Notes a ping with this nonce; returns the datagram size it should have, 0 for the smallest.
-    /// Every other ping probes a size.
-    pub(super) fn ping(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) -> usize {
+    /// Notes a ping with this nonce.
+    pub(super) fn ping(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) {
         let wait = if self.up { config.ping_interval } else { config.ping_interval.min(EAGER) };
         self.next_ping = now + wait;
+        self.challenge(Challenge { nonce, sent: now, size: 0 });
+    }
+
+    /// The datagram size that a second ping, with this nonce, is to probe now; every other time there is
+    /// one. It comes besides the first, because one that the network does not carry says nothing of the
+    /// link.
+    pub(super) fn probe(&mut self, nonce: u64, now: Time) -> Option<usize> {
         self.probe = (self.probe + 1) % (SIZES.len() * 2);
-        let size = if self.up && self.probe.is_multiple_of(2) {
-            let index = self.probe / 2;
-            self.unanswered[index] = self.unanswered[index].saturating_add(1);
-            SIZES[index]
-        } else {
-            0
-        };
+        if !self.up || !self.probe.is_multiple_of(2) {
+            return None;
+        }
+        let index = self.probe / 2;
+        self.unanswered[index] = self.unanswered[index].saturating_add(1);
+        self.challenge(Challenge { nonce, sent: now, size: SIZES[index] });
+        Some(SIZES[index])
+    }
+
+    fn challenge(&mut self, challenge: Challenge) {
         if self.challenges.len() == OUTSTANDING {
             self.challenges.pop_front();
         }
-        self.challenges.push_back(Challenge { nonce, sent: now, size });
-        size
+        self.challenges.push_back(challenge);
     }
 
     /// An answer; false when its nonce is not one of this link's challenges.

@@ -453,14 +453,18 @@ impl Links {
     }
 
     fn ping(&mut self, at: usize, index: usize, now: Time) {
-        let nonce = self.rng.random();
+        let (nonce, probe) = (self.rng.random(), self.rng.random());
         let path = &mut self.peers[at].paths[index];
-        let size = path.ping(nonce, &self.configuration, now);
+        path.ping(nonce, &self.configuration, now);
+        let size = path.probe(probe, now);
         let (link, to) = (path.link, path.address);
-        let padding = size.saturating_sub(MAX_OVERHEAD + PING_LENGTH);
-        let datagram = self.sealer.seal([&ping_body(PING, nonce, link, padding), &[]]).freeze();
-        self.statistics.pings_tx += 1;
-        self.push(Transmit { link, to, datagram });
+        for (nonce, size) in [(nonce, Some(0)), (probe, size)] {
+            let Some(size) = size else { continue };
+            let padding = size.saturating_sub(MAX_OVERHEAD + PING_LENGTH);
+            let datagram = self.sealer.seal([&ping_body(PING, nonce, link, padding), &[]]).freeze();
+            self.statistics.pings_tx += 1;
+            self.push(Transmit { link, to, datagram });
+        }
     }
 
     /// When to call [`Links::handle_timeout`] next.

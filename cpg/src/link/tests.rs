@@ -38,6 +38,8 @@ struct Pair {
     events: [Vec<LinkEvent>; 2],
     record: Vec<(usize, Transmit)>,
     broken: Vec<u8>,
+    /// Longer datagrams are lost.
+    mtu: usize,
 }
 
 impl Pair {
@@ -48,6 +50,7 @@ impl Pair {
             events: [vec![], vec![]],
             record: vec![],
             broken: vec![],
+            mtu: usize::MAX,
         }
     }
 
@@ -56,7 +59,7 @@ impl Pair {
             self.ends[at].handle_timeout(self.now);
             while let Some(transmit) = self.ends[at].poll_transmit() {
                 self.record.push((at, transmit.clone()));
-                if !self.broken.contains(&transmit.link) {
+                if !self.broken.contains(&transmit.link) && transmit.datagram.len() <= self.mtu {
                     self.arrive(1 - at, &transmit);
                 }
             }
@@ -105,6 +108,25 @@ fn reachability_is_proven_both_ways_and_lost_with_the_pings() {
     pair.broken.clear();
     pair.run(Duration::from_millis(700));
     assert_eq!(pair.events[0].last(), Some(&LinkEvent::Reachable(id(2), true)));
+}
+
+#[test]
+fn probes_that_the_network_does_not_carry_leave_a_link_up() {
+    let ends = [1, 2].map(|node| {
+        let configuration = LinkConfiguration {
+            ping_interval: Duration::from_millis(250),
+            ping_timeout: Duration::from_millis(500),
+            ..configuration(node, 1)
+        };
+        Links::new(configuration, Some(keyring(7)), [node as u8; 32], Time::ZERO)
+    });
+    let mut pair = Pair::new(ends);
+    pair.mtu = 1472;
+    pair.run(Duration::from_secs(20));
+    let lost = |event: &LinkEvent| matches!(event, LinkEvent::Reachable(_, false));
+    assert!(!pair.events.iter().flatten().any(lost));
+    let longest = pair.record.iter().map(|(_, transmit)| transmit.datagram.len()).max();
+    assert!(longest > Some(8_000), "longer ones were tried");
 }
 
 #[test]

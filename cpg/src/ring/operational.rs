@@ -200,7 +200,9 @@ impl Operational {
         let settled = token.aru == token.seq && token.requests.is_empty() && token.backlog == 0;
         let alone = self.rotation.others.is_empty();
         let safe = self.rotation.safe_to == token.seq;
-        let idle = if alone { safe } else { self.looks_idle(env) };
+        // One visit more than it takes elsewhere: so all others know by then that they have to cancel.
+        let idle =
+            if alone { safe } else { self.idle_visits > env.configuration.seqno_unchanged_const };
         self.rotation.is_representative() && settled && idle
     }
 
