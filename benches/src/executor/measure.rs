@@ -69,20 +69,26 @@ fn next_round(subject: &mut dyn Subject) -> Fallible<usize> {
 /// When it cannot be started, or fails.
 pub fn bare_rate(program: &Path, at_once: usize, turn: Duration) -> Fallible<Rate> {
     let mut running = VecDeque::new();
-    let (began, cpu) = (Instant::now(), processor_time(std::process::id())?);
-    let mut done = 0;
-    while began.elapsed() < turn {
+    let mut next = || -> Fallible<()> {
         while running.len() < at_once {
             let mut command = Command::new(program);
             command.arg("monitor").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             running.push_back(command.spawn()?);
         }
-        if let Some(mut child) = running.pop_front() {
-            if !child.wait()?.success() {
-                return Err("the program that does nothing failed".into());
-            }
-            done += 1;
+        match running.pop_front().map(|mut child| child.wait()).transpose()? {
+            Some(status) if !status.success() => Err("the program that does nothing failed".into()),
+            _ => Ok(()),
         }
+    };
+    // One round first, as for executors.
+    for _ in 0..at_once {
+        next()?;
+    }
+    let (began, cpu) = (Instant::now(), processor_time(std::process::id())?);
+    let mut done = 0;
+    while began.elapsed() < turn {
+        next()?;
+        done += 1;
     }
     let seconds = began.elapsed().as_secs_f64();
     let own = processor_time(std::process::id())? - cpu;
