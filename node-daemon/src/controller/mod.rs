@@ -576,6 +576,7 @@ impl Subsystem for Controller {
             Body::Membership(membership) => self.ring_changed(now, membership, out),
             Body::GroupView(view) => self.group_changed(now, view, out),
             Body::ControllerRequest(request) => self.client_request(now, from, request, out),
+            Body::ControllerAnswer(answer) => self.answered_elsewhere(answer, out),
             Body::AttributesAnswer(_) => {}
             Body::Stop => self.shut_down(now, out),
             other => log::warn!("controller: unexpected {other:?}"),

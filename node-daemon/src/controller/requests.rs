@@ -15,9 +15,10 @@ use crate::subsystem::{
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     passed_on: BTreeMap<u64, (Address, u64)>,
+    last: u64,
 }
 
-/// Most requests passed on and not answered.
+/// Most requests passed on and not answered; the oldest are forgotten.
 const MAX_PASSED_ON: usize = 10_000;
 
 impl Controller {
@@ -29,11 +30,7 @@ impl Controller {
         out: &mut Outputs,
     ) {
         match request {
-            ControllerRequest::Ping { token } => {
-                let state = self.state.name().to_owned();
-                let dc = self.dc.map(|node| self.peers.name(node).to_owned());
-                out.reply(from, ControllerAnswer::State { token, state, dc });
-            }
+            ControllerRequest::Ping { token, node } => self.ping(from, token, node, out),
             ControllerRequest::NodeInfo { token, id, name } => {
                 let node = match (id, name) {
                     (Some(id), _) => Some(id),
@@ -79,6 +76,36 @@ impl Controller {
         }
     }
 
+    /// Tells the state of a node's controller. One that is not there does not answer.
+    fn ping(&mut self, from: Address, token: u64, node: Option<String>, out: &mut Outputs) {
+        let here = node.as_ref().is_none_or(|node| node.eq_ignore_ascii_case(&self.name));
+        if here || from.room == Room::Controller {
+            let state = self.state.name().to_owned();
+            let dc = self.dc.map(|node| self.peers.name(node).to_owned());
+            let node = self.name.clone();
+            return out.reply(from, ControllerAnswer::State { token, node, state, dc });
+        }
+        let asked = node.as_deref().and_then(|node| self.peers.by_name(node));
+        if let Some(asked) = asked.filter(|asked| self.peers.is_active(*asked)) {
+            while self.clients.passed_on.len() >= MAX_PASSED_ON {
+                self.clients.passed_on.pop_first();
+            }
+            self.clients.last += 1;
+            let number = self.clients.last;
+            self.clients.passed_on.insert(number, (from, token));
+            let request = ControllerRequest::Ping { token: number, node };
+            self.to_node(asked, ControllerPeer::Request(Box::new(request)), out);
+        }
+    }
+
+    /// Another controller has answered what was passed on to it.
+    pub(super) fn answered_elsewhere(&mut self, answer: ControllerAnswer, out: &mut Outputs) {
+        let ControllerAnswer::State { token, node, state, dc } = answer else { return };
+        if let Some((from, token)) = self.clients.passed_on.remove(&token) {
+            out.reply(from, ControllerAnswer::State { token, node, state, dc });
+        }
+    }
+
     fn listing(&self, node: NodeId) -> Option<PeerListing> {
         let peer = self.peers.get(node)?;
         Some(PeerListing {
@@ -103,9 +130,6 @@ impl Controller {
         }
         match self.peers.by_name(node).filter(|node| self.peers.is_active(*node)) {
             None => done(*from, token, Err(format!("node {node} is not there")), out),
-            Some(_) if self.clients.passed_on.len() >= MAX_PASSED_ON => {
-                done(*from, token, Err("too many requests wait".to_owned()), out);
-            }
             Some(node) => {
                 // The executing node does not answer across the ring: what it did shows in the CIB.
                 self.to_node(node, ControllerPeer::Request(Box::new(request.clone())), out);

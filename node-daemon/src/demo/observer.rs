@@ -57,7 +57,7 @@ impl Observer {
     pub fn view(&mut self) -> io::Result<View> {
         self.next += 2;
         let token = self.next;
-        let ping = ControllerRequest::Ping { token };
+        let ping = ControllerRequest::Ping { token, node: None };
         let Body::ControllerAnswer(ControllerAnswer::State { state, dc, .. }) =
             self.ask(Room::Controller, ping.into())?
         else {

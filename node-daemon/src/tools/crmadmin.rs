@@ -1,6 +1,7 @@
 //! `crmadmin`: the designated controller, states of controllers, nodes (spec 62 §9.9).
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use cib_model::Document;
 use clap::{ArgMatches, Command};
@@ -38,12 +39,16 @@ pub fn run(arguments: &[OsString]) -> u8 {
         Err(code) => return code,
     };
     out.quiet = commands::given(&matches, "quiet");
+    let patience = text(&matches, "timeout")
+        .and_then(|text| cib_model::scalar::parse_interval_ms(text).ok())
+        .filter(|ms| *ms > 0)
+        .map_or(node::TIMEOUT, Duration::from_millis);
     let command = last_given(&matches, &["status", "pacemakerd", "dc_lookup", "nodes"]);
     let done = match command {
         Some("nodes") => Ok(nodes(&matches, &mut out)),
         Some("pacemakerd") => supervisor(&mut out),
-        Some("dc_lookup") => dc(&mut out),
-        Some(_) => status(text(&matches, "status").unwrap_or_default(), &mut out),
+        Some("dc_lookup") => dc(patience, &mut out),
+        Some(_) => status(text(&matches, "status").unwrap_or_default(), patience, &mut out),
         None => {
             out.error("crmadmin: Must specify a command option; see --help");
             return out.finish(exit::USAGE);
@@ -56,8 +61,8 @@ pub fn run(arguments: &[OsString]) -> u8 {
     out.finish(code)
 }
 
-fn dc(out: &mut Output) -> Result<u8, ClientError> {
-    let mut controller = Controller::connect("crmadmin")?;
+fn dc(patience: Duration, out: &mut Output) -> Result<u8, ClientError> {
+    let mut controller = Controller::connect("crmadmin")?.with_patience(patience);
     let answer = controller.ask("ping", &Request { system: "dc", ..Request::default() })?;
     let Some(dc) = answer.root().attribute("src").map(str::to_owned) else {
         out.line("Designated Controller is: not yet elected");
@@ -72,8 +77,8 @@ fn dc(out: &mut Output) -> Result<u8, ClientError> {
     Ok(exit::OK)
 }
 
-fn status(host: &str, out: &mut Output) -> Result<u8, ClientError> {
-    let mut controller = Controller::connect("crmadmin")?;
+fn status(host: &str, patience: Duration, out: &mut Output) -> Result<u8, ClientError> {
+    let mut controller = Controller::connect("crmadmin")?.with_patience(patience);
     let request = Request { system: "crmd", host: Some(host), ..Request::default() };
     let answer = controller.ask("ping", &request)?;
     let payload = payload(&answer);

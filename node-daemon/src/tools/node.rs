@@ -39,6 +39,7 @@ pub struct Controller {
     client: Client,
     name: String,
     count: u32,
+    patience: Duration,
 }
 
 /// A request to the controller, besides its envelope.
@@ -62,7 +63,8 @@ impl Controller {
     pub fn connect(program: &str) -> Result<Controller, ClientError> {
         let client = Client::connect(&Place::from_environment(), Endpoint::Controller)?;
         let pid = std::process::id();
-        let mut controller = Controller { client, name: format!("{pid}_{program}"), count: 0 };
+        let mut controller =
+            Controller { client, name: format!("{pid}_{program}"), count: 0, patience: TIMEOUT };
         let mut options = Document::new("options");
         let root = options.root_id();
         let pid = pid.to_string();
@@ -81,6 +83,11 @@ impl Controller {
         Ok(controller)
     }
 
+    /// Answers may take so long.
+    pub fn with_patience(self, patience: Duration) -> Controller {
+        Controller { patience, ..self }
+    }
+
     fn send(&mut self, task: &str, request: &Request<'_>) -> Result<(), ClientError> {
         self.count += 1;
         let message = envelope(&self.name, task, self.count, request);
@@ -94,7 +101,7 @@ impl Controller {
     pub fn ask(&mut self, task: &str, request: &Request<'_>) -> Result<Document, ClientError> {
         self.send(task, request)?;
         loop {
-            let answer = self.client.event(TIMEOUT)?;
+            let answer = self.client.event(self.patience)?;
             if let Ok(answer) = Document::parse(&answer) {
                 return Ok(answer);
             }

@@ -113,9 +113,7 @@ fn long_messages_travel_in_parts_both_ways() {
     assert_eq!(description, long);
 }
 
-#[test]
-fn the_supervisor_answers_a_ping() {
-    let node = Node::start("ping");
+fn supervisor_state(node: &Node) -> String {
     let mut client = Client::connect(&node.place(), Endpoint::Supervisor).unwrap();
     let ping = r#"<x t="crmd" subt="request" reference="r1" crm_task="ping" crm_sys_to="pacemakerd" crm_sys_from="1_test"/>"#;
     let ack = Document::parse(&client.ask(ping, PATIENCE).unwrap()).unwrap();
@@ -123,7 +121,55 @@ fn the_supervisor_answers_a_ping() {
     let answer = Document::parse(&client.event(PATIENCE).unwrap()).unwrap();
     assert_eq!(answer.root().attribute("reference"), Some("r1"));
     let ping = answer.root().descendants().find(|e| e.name() == "ping_response").unwrap();
-    assert_eq!(ping.attribute("pacemakerd_state"), Some("running"));
+    ping.attribute("pacemakerd_state").unwrap().to_owned()
+}
+
+#[test]
+fn the_supervisor_tells_whether_the_node_starts_runs_or_stops() {
+    let node = Node::start("ping");
+    for (controller, state) in [
+        (Some("S_NOT_DC"), "running"),
+        (Some("S_STOPPING"), "shutting_down"),
+        (Some("S_STARTING"), "starting_daemons"),
+        (None, "starting_daemons"),
+    ] {
+        node.set_controller(controller);
+        assert_eq!(supervisor_state(&node), state, "{controller:?}");
+    }
+}
+
+/// Runs one of our command lines on the node; gives its output, errors and code.
+fn tool(node: &Node, line: &[&str]) -> (String, String, Option<i32>) {
+    use std::os::unix::process::CommandExt;
+    let output = Command::new(env!("CARGO_BIN_EXE_node-daemon"))
+        .arg0(line[0])
+        .args(&line[1..])
+        .env_remove("CIB_file")
+        .env("UNDERSTUDY_IPC_DIRECTORY", node.directory())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn crmadmin_asks_the_controller_that_is_named() {
+    let node = Node::start("status");
+    node.set_controller(Some("S_TRANSITION_ENGINE"));
+    for (line, wanted) in [
+        (
+            &["crmadmin", "-S", "node1"][..],
+            "Controller on node1 in state S_TRANSITION_ENGINE: ok\n",
+        ),
+        (&["crmadmin", "-S", "node2"], "Controller on node2 in state S_NOT_DC: ok\n"),
+        (&["crmadmin", "-D"], "Designated Controller is: node1\n"),
+        (&["crmadmin", "-q", "-P"], "running\n"),
+    ] {
+        let (out, errors, code) = tool(&node, line);
+        assert_eq!((out.as_str(), code), (wanted, Some(0)), "{line:?}: {errors}");
+    }
+    let (_, errors, code) = tool(&node, &["crmadmin", "-t", "1", "-S", "node3"]);
+    assert_eq!(code, Some(124), "{errors}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! A node with a CIB and clients, in a thread of its own.
+//! A node with a CIB and clients, in a thread of its own. Its controller is a stand-in that says how it is.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +11,8 @@ use mio::{Events, Poll};
 use node_daemon::cib::{CibManager, Loaded, Store};
 use node_daemon::ipc::{Place, Server};
 use node_daemon::subsystem::{
-    Address, Envelope, GroupView, NodeId, Now, Outputs, Room, Subsystem, Target,
+    Address, Body, ControllerAnswer, ControllerRequest, Envelope, GroupView, NodeId, Now, Outputs,
+    Room, Subsystem, Target,
 };
 
 struct Memory;
@@ -26,10 +27,14 @@ impl Store for Memory {
     }
 }
 
+/// States of the controllers of node1, which is here, and node2; nothing if it does not answer.
+type Controller = Arc<Mutex<[Option<&'static str>; 2]>>;
+
 /// The node; it ends when dropped.
 pub struct Node {
     directory: PathBuf,
     stop: Arc<AtomicBool>,
+    controller: Controller,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,8 +45,15 @@ impl Node {
         let server = Server::new("node1", &Place::Directory(directory.clone()), 0).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let until = stop.clone();
-        let thread = std::thread::spawn(move || run(server, &until));
-        Node { directory, stop, thread: Some(thread) }
+        let controller: Controller = Arc::new(Mutex::new([Some("S_IDLE"), Some("S_NOT_DC")]));
+        let inside = controller.clone();
+        let thread = std::thread::spawn(move || run(server, &until, &inside));
+        Node { directory, stop, controller, thread: Some(thread) }
+    }
+
+    /// From now on the controller here is in this state.
+    pub fn set_controller(&self, state: Option<&'static str>) {
+        self.controller.lock().unwrap()[0] = state;
     }
 
     pub fn place(&self) -> Place {
@@ -64,7 +76,7 @@ impl Drop for Node {
     }
 }
 
-fn run(mut server: Server, stop: &AtomicBool) {
+fn run(mut server: Server, stop: &AtomicBool, controller: &Controller) {
     let me = NodeId::new(1).unwrap();
     let begun = Instant::now();
     let now = || Now {
@@ -95,7 +107,7 @@ fn run(mut server: Server, stop: &AtomicBool) {
             server.note(event);
         }
         server.handle_timeout(now(), &mut from_server);
-        deliver(me, now(), &mut server, &mut cib, &mut from_server, &mut from_cib);
+        deliver(me, now(), (&mut server, &mut cib), (&mut from_server, &mut from_cib), controller);
     }
 }
 
@@ -103,10 +115,9 @@ fn run(mut server: Server, stop: &AtomicBool) {
 fn deliver(
     me: NodeId,
     now: Now,
-    server: &mut Server,
-    cib: &mut CibManager,
-    from_server: &mut Outputs,
-    from_cib: &mut Outputs,
+    (server, cib): (&mut Server, &mut CibManager),
+    (from_server, from_cib): (&mut Outputs, &mut Outputs),
+    controller: &Controller,
 ) {
     loop {
         let next = [
@@ -122,8 +133,26 @@ fn deliver(
             match to.room() {
                 Room::Cib => cib.handle(now, envelope, from_cib),
                 Room::Clients => server.handle(now, envelope, from_server),
+                Room::Controller => {
+                    let Some(body) = say(&envelope.body, controller) else { continue };
+                    let from = Address { node: me, room: Room::Controller };
+                    let to = Target::Here(Room::Clients);
+                    server.handle(now, Envelope { from, to, body }, from_server);
+                }
                 _ => {}
             }
         }
     }
+}
+
+/// What the controller says.
+fn say(asked: &Body, controller: &Controller) -> Option<Body> {
+    let Body::ControllerRequest(ControllerRequest::Ping { token, node }) = asked else {
+        return None;
+    };
+    let node = node.as_deref().unwrap_or("node1").to_owned();
+    let index = ["node1", "node2"].iter().position(|name| *name == node)?;
+    let state = controller.lock().unwrap()[index]?.to_owned();
+    let dc = Some("node1".to_owned());
+    Some(ControllerAnswer::State { token: *token, node, state, dc }.into())
 }

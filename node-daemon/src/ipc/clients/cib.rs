@@ -181,7 +181,7 @@ impl Clients {
             Kind::Fencer(call) => {
                 self.devices_configured(pending.session, pending.question, call, output, out);
             }
-            Kind::Attributes | Kind::Controller(_) => {}
+            Kind::Attributes | Kind::Controller(_) | Kind::Supervisor(_) => {}
         }
     }
 

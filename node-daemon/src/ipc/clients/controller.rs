@@ -93,7 +93,8 @@ impl Clients {
         let own = self.node.clone();
         let subject =
             payload.and_then(|payload| subject(payload, request.host.as_deref().unwrap_or(&own)));
-        let task = request.task.clone();
+        let (task, host, system) =
+            (request.task.clone(), request.host.clone(), request.system.clone());
         if task == "rm_node_cache" {
             return out
                 .here(Room::Controller, ControllerRequest::ForgetNode { id: number("id"), name });
@@ -112,7 +113,10 @@ impl Clients {
             out.here(Room::Controller, asked(token));
         };
         match (task.as_str(), subject) {
-            ("ping", _) => ask(self, &|token| ControllerRequest::Ping { token }),
+            ("ping", _) => {
+                let node = host.clone().filter(|_| system != "dc");
+                ask(self, &|token| ControllerRequest::Ping { token, node: node.clone() });
+            }
             ("node-info", _) => {
                 let id = number("id");
                 ask(self, &|token| ControllerRequest::NodeInfo { token, id, name: name.clone() });
@@ -140,17 +144,23 @@ impl Clients {
             | ControllerAnswer::Nodes { token, .. }
             | ControllerAnswer::Done { token, .. } => *token,
         };
+        let of_supervisor =
+            self.pending.get(&token).is_some_and(|p| matches!(p.kind, Kind::Supervisor(_)));
+        if let (true, ControllerAnswer::State { state, .. }) = (of_supervisor, &answer) {
+            self.patience.retain(|(_, waiting)| *waiting != token);
+            return self.supervisor_state(now, token, Some(state));
+        }
         let Some(pending) = self.answered(token) else { return };
         let (Kind::Controller(call), Some(session)) =
             (&pending.kind, self.sessions.get(&pending.session))
         else {
             return;
         };
-        let own = self.node.as_str();
-        let mut from = Answerer { system: "crmd", node: Some(own) };
+        let mut from = Answerer { system: "crmd", node: Some(self.node.as_str()) };
         let mut task = call.request.task.as_str();
         let payload = match &answer {
-            ControllerAnswer::State { state, dc, .. } => {
+            ControllerAnswer::State { state, dc, node, .. } => {
+                from.node = Some(node.as_str());
                 if call.request.system == "dc" {
                     from = Answerer { system: "dc", node: dc.as_deref() };
                 }

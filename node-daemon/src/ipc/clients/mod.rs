@@ -18,6 +18,7 @@ mod tag;
 pub use session::{Access, Credentials, SessionId};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use cib_model::Document;
 
@@ -70,6 +71,7 @@ enum Kind {
     Attributes,
     Controller(controller::Call),
     Fencer(fencer::Call),
+    Supervisor(envelope::Request),
 }
 
 /// See the [module](self).
@@ -81,6 +83,8 @@ pub struct Clients {
     next_token: u64,
     next_session: u64,
     subscribed: bool,
+    /// Until when questions after the supervisor's state wait for the controller.
+    patience: VecDeque<(Duration, u64)>,
     actions: VecDeque<Action>,
 }
 
@@ -94,6 +98,7 @@ impl Clients {
             next_token: 1,
             next_session: 1,
             subscribed: false,
+            patience: VecDeque::new(),
             actions: VecDeque::new(),
         }
     }
@@ -162,6 +167,18 @@ impl Clients {
             Body::Stop => out.end(crate::subsystem::Ending::Done),
             Body::Membership(_) | Body::GroupView(_) => {}
             other => log::debug!("ipc: nothing to do about {other:?}"),
+        }
+    }
+
+    /// When it wants to be called, whatever comes.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.patience.front().map(|(at, _)| *at)
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((_, token)) = self.patience.pop_front_if(|(at, _)| *at <= now.elapsed) {
+            self.supervisor_state(now, token, None);
         }
     }
 

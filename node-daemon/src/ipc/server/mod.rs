@@ -257,6 +257,8 @@ impl Subsystem for Server {
             self.progress(now, slot, out);
         }
         self.expire(now);
+        self.clients.handle_timeout(now);
+        self.carry_out();
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
@@ -264,7 +266,7 @@ impl Subsystem for Server {
             return Some(Duration::ZERO);
         }
         let unknown = self.connections.values().filter_map(Connection::deadline);
-        unknown.chain(self.accept_again).min()
+        unknown.chain(self.accept_again).chain(self.clients.poll_timeout()).min()
     }
 }
 

@@ -169,6 +169,8 @@ pub enum ControllerRequest {
     Ping {
         /// Comes back with the answer.
         token: u64,
+        /// The node; the local one without.
+        node: Option<String>,
     },
     /// What is known of a node.
     NodeInfo {
@@ -244,6 +246,8 @@ pub enum ControllerAnswer {
     State {
         /// The request's token.
         token: u64,
+        /// The node whose it is.
+        node: String,
         /// As `crmadmin -S` prints it.
         state: String,
         /// The name of the DC it follows.
