@@ -177,7 +177,10 @@ impl Clients {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some((_, token)) = self.patience.pop_front_if(|(at, _)| *at <= now.elapsed) {
+        while let Some((at, token)) = self.patience.front().copied()
+            && at <= now.elapsed
+        {
+            self.patience.pop_front();
             self.supervisor_state(now, token, None);
         }
     }

@@ -65,7 +65,7 @@ struct Channels {
     response: Outbox,
     event: Outbox,
     assembly: Assembly,
-    buffer: Vec<u8>,
+    size: usize,
 }
 
 /// A client's sockets.
@@ -113,7 +113,8 @@ impl Connection {
         }
     }
 
-    /// Reads and writes what can be read and written; at most `turn` messages.
+    /// Reads and writes what can be read and written; at most `turn` messages, through a buffer that
+    /// connections share.
     ///
     /// # Errors
     /// When it breaks a rule, or the system fails: it is to be closed.
@@ -122,7 +123,7 @@ impl Connection {
         registry: &Registry,
         token: Token,
         authority: &Authority,
-        turn: usize,
+        (turn, buffer): (usize, &mut Vec<u8>),
     ) -> io::Result<Progress> {
         if !self.registered {
             registry.register(&mut SourceFd(&self.setup.as_raw_fd()), token, Interest::READABLE)?;
@@ -151,7 +152,7 @@ impl Connection {
                 if is_hung_up(&mut self.setup)? {
                     return Ok(Progress::Ended);
                 }
-                channels.progress(turn)
+                channels.progress(turn, buffer)
             }
         }
     }
@@ -246,20 +247,24 @@ impl Channels {
             response,
             event,
             assembly: Assembly::default(),
-            buffer: vec![0; size as usize],
+            size: size as usize,
         })
     }
 
-    fn progress(&mut self, turn: usize) -> io::Result<Progress> {
+    fn progress(&mut self, turn: usize, buffer: &mut Vec<u8>) -> io::Result<Progress> {
         let Some(session) = self.session else { return Ok(Progress::Nothing) };
         self.response.flush()?;
         self.event.flush()?;
+        if buffer.len() < self.size {
+            buffer.resize(self.size, 0);
+        }
+        let buffer = &mut buffer[..self.size];
         let mut messages = Vec::new();
         for _ in 0..turn {
-            match self.receive() {
+            match self.receive(buffer) {
                 Ok(None) => return Ok(Progress::Messages { session, messages, more: false }),
                 Ok(Some(length)) => {
-                    let bytes = &self.buffer[..length];
+                    let bytes = &buffer[..length];
                     if Frame::id_of(bytes) == Some(DISCONNECT) {
                         return Ok(Progress::Ended);
                     }
@@ -275,11 +280,11 @@ impl Channels {
     }
 
     /// Reads one datagram of the client; those of anybody else are dropped.
-    fn receive(&mut self) -> io::Result<Option<usize>> {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
-            let mut into = [IoSliceMut::new(&mut self.buffer)];
+            let mut into = [IoSliceMut::new(buffer)];
             let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
             let received = match recvmsg(&self.response.socket, &mut into, &mut control, flags) {
                 Ok(received) => received,
@@ -298,8 +303,8 @@ impl Channels {
                 );
                 continue;
             }
-            if received.bytes > self.buffer.len() {
-                let size = self.buffer.len();
+            if received.bytes > self.size {
+                let size = self.size;
                 return Err(io::Error::other(format!("a message of more than {size} bytes")));
             }
             return Ok(Some(received.bytes));

@@ -48,6 +48,8 @@ pub struct Server {
     sessions: BTreeMap<SessionId, usize>,
     next: usize,
     ready: BTreeSet<usize>,
+    /// Messages are received through it.
+    buffer: Vec<u8>,
     accept: bool,
     accept_again: Option<Duration>,
 }
@@ -88,6 +90,7 @@ impl Server {
             sessions: BTreeMap::new(),
             next: 0,
             ready: BTreeSet::new(),
+            buffer: Vec::new(),
             accept: true,
             accept_again: None,
         })
@@ -160,7 +163,8 @@ impl Server {
         let token = self.token(slot);
         let Some(connection) = self.connections.get_mut(&slot) else { return };
         let Some(registry) = &self.registry else { return };
-        let progress = connection.progress(registry, token, &self.authority, TURN);
+        let turn = (TURN, &mut self.buffer);
+        let progress = connection.progress(registry, token, &self.authority, turn);
         match progress {
             Ok(Progress::Nothing) => {}
             Ok(Progress::Introduced { access, size }) => {
