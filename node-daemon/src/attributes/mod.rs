@@ -89,8 +89,10 @@ impl Attributes {
         if !view.members.contains(&self.me) {
             return;
         }
+        // A node may have left and be there again: then it is a new process that knows nothing.
+        let gone = |node: &NodeId| !view.members.contains(node) || view.left.contains(node);
         for node in self.members.clone() {
-            if !view.members.contains(&node) {
+            if gone(&node) {
                 let name = self.name_of(node);
                 let was_controller = self.manager.writer() == Some(name.as_str());
                 let _ = self.election.handle(
@@ -109,6 +111,7 @@ impl Attributes {
             self.begun = true;
             self.manager.handle(now.elapsed, Input::Start);
         }
+        self.members.retain(|node| !gone(node));
         for node in &view.members {
             if !self.members.contains(node) {
                 let (name, id) = (self.name_of(*node), Some(node.to_string()));

@@ -106,7 +106,13 @@ impl Controller {
             self.cib(CibOperation::Primary(false), None, out);
             self.cancel_action_timers();
             for timer in
-                [Timer::Scheduler, Timer::QuorumGained, Timer::TransitionDelay, Timer::Recheck]
+                [
+                Timer::Scheduler,
+                Timer::QuorumGained,
+                Timer::TransitionDelay,
+                Timer::Count,
+                Timer::Recheck,
+            ]
             {
                 self.timers.cancel(&timer);
             }

@@ -37,15 +37,15 @@ impl Controller {
         *failures += 1;
         let failures = *failures;
         self.confirm_action(number, true);
-        let give_up = result.no_device || failures >= self.options.fencing_max_attempts;
-        if give_up {
+        if result.no_device || failures >= self.options.fencing_max_attempts {
             log::warn!(
                 "controller: too many failures ({failures}) to fence {target}, giving up: {}",
                 result.reason.as_deref().unwrap_or("no device")
             );
+            // What does not depend on it goes on; the rest waits for news.
+            return;
         }
-        let completion = if give_up { CompletionAction::Wait } else { CompletionAction::Restart };
-        self.abort(now, INFINITY, completion, "Stonith failed", out);
+        self.abort(now, INFINITY, CompletionAction::Restart, "Stonith failed", out);
     }
 
     /// A node is fenced: it has nothing and is expected to be gone (spec 60 §9.3).
@@ -58,6 +58,10 @@ impl Controller {
             self.peers.node_state(node).map(modify_status).into_iter().collect();
         updates.push(delete_all(format!("//node_state[@uname='{name}']/lrm")));
         self.write(updates, Call::Fenced, out);
+        if self.peers.get(node).is_some_and(|peer| peer.member) {
+            // Its attributes go when it does; if it is back already, those it has are new.
+            return;
+        }
         let mut message = Document::new("attrd");
         let root = message.root_id();
         for (key, value) in [("task", "peer-remove"), ("attr_host", name.as_str()), ("reap", "0")] {

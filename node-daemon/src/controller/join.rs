@@ -368,10 +368,20 @@ impl Controller {
         }
         self.peers.entry(from).phase = Phase::Confirmed;
         let name = self.peers.name(from).to_owned();
-        let mut updates = vec![delete_all(format!("//node_state[@uname='{name}']/lrm"))];
+        let mut updates = self.history_removal(&name);
         updates.push(modify_status(state));
         updates.extend(self.peers.node_state(from).map(modify_status));
         self.write(updates, Call::Confirmed { node: from, round }, out);
+    }
+
+    /// Removes a node's history; resources that wait for it go on doing so.
+    fn history_removal(&self, name: &str) -> Vec<CibUpdate> {
+        let state = format!("//node_state[@uname='{name}']");
+        if !self.options.shutdown_lock {
+            return vec![delete_all(format!("{state}/lrm"))];
+        }
+        let unlocked = "lrm_resource[not(@shutdown-lock) or @shutdown-lock='0']";
+        vec![delete_all(format!("{state}//{unlocked}")), delete_all(format!("{state}//lrm_rsc_op"))]
     }
 
     pub(super) fn confirm_written(
@@ -419,6 +429,7 @@ impl Controller {
         }
         self.tell_quorum(now, out);
         self.cancel_transition();
+        self.timers.cancel(&Timer::TransitionDelay);
         self.want_calculation();
     }
 }

@@ -66,6 +66,8 @@ enum Timer {
     QuorumGained,
     /// A pause before the next transition.
     TransitionDelay,
+    /// A failure is not yet counted.
+    Count,
     /// The scheduler does not answer.
     Scheduler,
     /// An orderly shutdown takes too long.
@@ -398,11 +400,12 @@ impl Controller {
         self.membership = Some(membership);
         for (node, member) in changed {
             self.alert_node(now, node, member, out);
-            if !member {
+            self.await_controller(now, node);
+            if member {
+                self.write_node_state(node, out);
+            } else {
                 self.node_lost(now, node, out);
             }
-            self.await_controller(now, node);
-            self.write_node_state(node, out);
         }
         self.recertify();
         if self.is_ring_settled() {
@@ -430,11 +433,12 @@ impl Controller {
         let changed = self.peers.take_group(&view.members, now.epoch());
         self.elect_among(now, &changed);
         for (node, online) in &changed {
-            if !online {
+            self.await_controller(now, *node);
+            if *online {
+                self.write_node_state(*node, out);
+            } else {
                 self.node_lost(now, *node, out);
             }
-            self.await_controller(now, *node);
-            self.write_node_state(*node, out);
         }
         self.begin(now, out);
         if changed.iter().any(|(_, online)| *online) && self.state != State::Starting {
@@ -520,6 +524,7 @@ impl Controller {
             Timer::Recheck => self.recheck(now),
             Timer::QuorumGained => self.restart_transition(now, "Quorum gained", out),
             Timer::TransitionDelay => self.want_calculation(),
+            Timer::Count => {}
             Timer::Scheduler => {
                 log::error!("controller: the scheduler does not answer");
                 out.end(Ending::Failed);

@@ -21,6 +21,8 @@ pub struct Options {
     pub finalization_timeout: Duration,
     /// How long an orderly shutdown may take.
     pub shutdown_escalation: Duration,
+    /// A resource waits for its node while that is shut down.
+    pub shutdown_lock: bool,
     /// Pause before a new transition; zero for none.
     pub transition_delay: Duration,
     /// How often to look for changes that only time brings; zero for never.
@@ -49,6 +51,7 @@ impl Default for Options {
             integration_timeout: Duration::from_secs(180),
             finalization_timeout: Duration::from_secs(1800),
             shutdown_escalation: Duration::from_secs(1200),
+            shutdown_lock: false,
             transition_delay: Duration::ZERO,
             recheck_interval: Duration::from_secs(900),
             node_pending_timeout: Duration::ZERO,
@@ -96,6 +99,7 @@ impl Options {
             options.finalization_timeout,
         );
         options.shutdown_escalation = time(&["shutdown-escalation"], options.shutdown_escalation);
+        options.shutdown_lock = given(&["shutdown-lock"]).is_some_and(is_true);
         options.transition_delay =
             time(&["transition-delay", "crmd-transition-delay"], Duration::ZERO);
         options.recheck_interval = time(&["cluster-recheck-interval"], options.recheck_interval);

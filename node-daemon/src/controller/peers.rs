@@ -210,7 +210,10 @@ impl Peers {
         set("crm-debug-origin", "controller");
         set("join", if peer.phase <= Phase::None { "down" } else { "member" });
         if let Some(expected) = peer.expected {
-            set("expected", expected.name());
+            // A node that is going is here until it is gone: planned for as if it were away, what it still
+            // runs would be started elsewhere.
+            let going = peer.is_active() && expected == Expected::Down;
+            set("expected", if going { Expected::Member } else { expected }.name());
         }
         Some(document)
     }

@@ -188,6 +188,9 @@ impl Controller {
         let agent = agent.ok_or("the resource's agent is needed")?;
         let key = format!("999999999:-1:0:{}", "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
         let reason = "Simulated failure";
+        // It comes after what was executed so far, and before what will be.
+        let call = self.resources.last_call(resource);
+        let call_text = call.to_string();
         let id = format!("{resource}_last_failure_0");
         let operation_key = format!("{resource}_asyncmon_0");
         let entry = [
@@ -200,7 +203,7 @@ impl Controller {
             ("transition-magic", &format!("0:1;{key}")),
             ("exit-reason", reason),
             ("on_node", self.name.as_str()),
-            ("call-id", "999999999"),
+            ("call-id", call_text.as_str()),
             ("rc-code", "1"),
             ("op-status", "0"),
             ("interval", "0"),
@@ -213,7 +216,7 @@ impl Controller {
             action: "asyncmon".to_owned(),
             interval_ms: 0,
             key,
-            call: 999_999_999,
+            call,
             exit: 1,
             status: 0,
             reason: Some(reason.to_owned()),

@@ -31,6 +31,8 @@ struct Known {
     pending: BTreeMap<(String, u32), Entry>,
     /// Recurring operations that the executor runs.
     active: BTreeSet<(String, u32)>,
+    /// Since when it waits for this node, as the latest request said.
+    lock: Option<i64>,
     /// Recurring operations to be forgotten once they are cancelled, with the key of the cancellation.
     removing: BTreeMap<(String, u32), Option<String>>,
 }
@@ -45,6 +47,7 @@ impl Known {
             recurring: BTreeMap::new(),
             pending: BTreeMap::new(),
             active: BTreeSet::new(),
+            lock: None,
             removing: BTreeMap::new(),
         }
     }
@@ -97,6 +100,16 @@ impl Resources {
         document
     }
 
+    /// The highest call number in the history of a resource.
+    pub fn last_call(&self, resource: &str) -> u32 {
+        let entries = self.0.get(resource).map(Known::entries).unwrap_or_default();
+        let call = |entry: &Entry| {
+            let pair = entry.iter().find(|(name, _)| name == "call-id");
+            pair.and_then(|(_, value)| value.parse().ok())
+        };
+        entries.into_iter().filter_map(call).max().unwrap_or(1)
+    }
+
     /// Whether operations are under way that are not repeated.
     pub fn is_busy(&self) -> bool {
         self.0.values().any(|known| known.pending.keys().any(|(_, interval)| *interval == 0))
@@ -119,6 +132,7 @@ pub(super) fn history_document(
     resource: &str,
     agent: &AgentName,
     entries: &[&Entry],
+    lock: Option<i64>,
 ) -> Document {
     let mut document = Document::new("node_state");
     let root = document.root_id();
@@ -130,6 +144,9 @@ pub(super) fn history_document(
     let list = document.append_element(lrm, "lrm_resources");
     let element = document.append_element(list, "lrm_resource");
     set_agent(&mut document, element, resource, agent);
+    if let Some(lock) = lock {
+        document.set_attribute(element, "shutdown-lock", &lock.to_string());
+    }
     for entry in entries {
         let operation = document.append_element(element, "lrm_rsc_op");
         for (key, value) in *entry {
@@ -176,6 +193,7 @@ impl Controller {
         let known =
             self.resources.0.entry(resource.clone()).or_insert_with(|| Known::new(agent.clone()));
         known.agent.clone_from(&agent);
+        known.lock = action.shutdown_lock;
         let millis =
             |name: &str| action.meta(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let interval = u32::try_from(millis("CRM_meta_interval")).unwrap_or(u32::MAX);
@@ -358,7 +376,7 @@ impl Controller {
                 if key.1 > 0 {
                     known.active.insert(key);
                 }
-                self.record(&resource, &agent, &[&entry], out);
+                self.record(&resource, &agent, &[&entry], None, out);
             }
             ExecutorEvent::Ended(end) => self.operation_ended(now, *end, out),
             ExecutorEvent::NotCancelled { resource, action, interval_ms } => {
@@ -387,8 +405,16 @@ impl Controller {
         self.begin(now, out);
     }
 
-    fn record(&mut self, resource: &str, agent: &AgentName, entries: &[&Entry], out: &mut Outputs) {
-        let document = history_document(&self.me.to_string(), &self.name, resource, agent, entries);
+    fn record(
+        &mut self,
+        resource: &str,
+        agent: &AgentName,
+        entries: &[&Entry],
+        lock: Option<i64>,
+        out: &mut Outputs,
+    ) {
+        let (me, name) = (self.me.to_string(), &self.name);
+        let document = history_document(&me, name, resource, agent, entries, lock);
         self.change_history(modify_status(document), out);
     }
 
@@ -415,7 +441,11 @@ impl Controller {
         }
         self.remember(&end, &key);
         let entries: Vec<&Entry> = end.entries.iter().collect();
-        self.record(&end.resource, &end.agent, &entries, out);
+        let lock = self.resources.0.get_mut(&end.resource).and_then(|known| known.lock.take());
+        // Stopped, or not found, the resource goes on waiting for this node; otherwise it does no longer.
+        let waits = matches!((end.action.as_str(), end.exit), ("stop", 0) | ("monitor", 7));
+        let lock = lock.map(|since| if waits && self.options.shutdown_lock { since } else { 0 });
+        self.record(&end.resource, &end.agent, &entries, lock, out);
     }
 
     /// Keeps what a confirmation of a join will tell.

@@ -1,12 +1,14 @@
 //! What the DC makes of results and of changes of the CIB (spec 60 §8.4–§8.6).
 
+use std::time::Duration;
+
 use cib_model::model::TransitionKey;
 use cib_model::patch::{Change, Content};
 use cib_model::{Document, Element};
 use policy_engine::transition::GraphAction;
 use policy_engine::transition::executor::CompletionAction;
 
-use super::{Call, Controller, modify_status};
+use super::{Call, Controller, Timer, modify_status};
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     AttributesRequest, CibChanged, HistoryRecord, Now, Outputs, Room, SharedDocument,
@@ -17,6 +19,9 @@ pub(super) const RESENT: &str = "build_active_RAs";
 
 /// Looks an attribute of a history entry up.
 type Attributes<'e> = Box<dyn Fn(&str) -> Option<&'e str> + 'e>;
+
+/// How long planning waits for a failure to be counted.
+const COUNTED_WITHIN: Duration = Duration::from_millis(500);
 
 /// One history entry that appeared or changed.
 struct Appeared<'e> {
@@ -67,6 +72,7 @@ impl Controller {
             }
             if path.contains("/transient_attributes") || creates(change, "transient_attributes") {
                 let removed = matches!(change, Change::Delete { .. });
+                self.failures_counted(change);
                 if !(removed && self.is_expected_down(path)) {
                     self.restart_transition(now, "Transient attribute change", out);
                 }
@@ -181,7 +187,14 @@ impl Controller {
         let run = self.lead.as_ref().and_then(|lead| lead.run.as_ref());
         let current =
             run.is_some_and(|run| ours && i64::from(key.transition) == run.id && !run.is_over());
-        let mut ignore = false;
+        let action = run.filter(|_| current && key.action >= 0);
+        let action = action.and_then(|run| run.action(key.action as u32)).cloned();
+        let ignore = action.as_ref().is_some_and(|action| {
+            action.attributes.get("CRM_meta_on_fail").is_some_and(|value| value == "ignore")
+        });
+        if status != 9 && rc != key.target_rc {
+            self.count_failure(now, entry, &key, ignore, out);
+        }
         if key.transition == -1 {
             self.restart_transition(now, "Unexpected event", out);
         } else if !ours || key.action < 0 {
@@ -189,17 +202,10 @@ impl Controller {
         } else if !current {
             let reason = if recurring { "Change in recurring result" } else { "Old event" };
             self.restart_transition(now, reason, out);
+        } else if let Some(action) = action {
+            self.action_ended(now, &action, rc != key.target_rc && !ignore, out);
         } else {
-            let action = run.and_then(|run| run.action(key.action as u32)).cloned();
-            let Some(action) = action else {
-                return self.restart_transition(now, "Unknown event", out);
-            };
-            ignore = action.attributes.get("CRM_meta_on_fail").is_some_and(|v| v == "ignore");
-            let failed = rc != key.target_rc && !ignore;
-            self.action_ended(now, &action, failed, out);
-        }
-        if status != 9 && rc != key.target_rc {
-            self.count_failure(now, entry, &key, ignore, out);
+            self.restart_transition(now, "Unknown event", out);
         }
     }
 
@@ -272,6 +278,25 @@ impl Controller {
         }
         let message = SharedDocument::new(message);
         out.here(Room::Attributes, AttributesRequest { token: 0, message });
+        if !ignore {
+            // Planned with the count, what follows need not be planned twice.
+            self.timers.arm(Timer::Count, now.elapsed + COUNTED_WITHIN);
+        }
+    }
+
+    /// Planning waits for a count of failures no longer once one is written.
+    fn failures_counted(&mut self, change: &Change) {
+        let name = "fail-count-";
+        let told = match change {
+            Change::Create { content: Content::Element(content), .. } => {
+                let mut below = content.root().descendants();
+                below.any(|pair| pair.attribute("name").is_some_and(|text| text.starts_with(name)))
+            }
+            _ => change.path().contains(name),
+        };
+        if told {
+            self.timers.cancel(&Timer::Count);
+        }
     }
 
     /// A result that is not recorded.
@@ -329,7 +354,7 @@ impl Controller {
             provider: resource.provider.clone(),
             kind: resource.agent.clone(),
         };
-        let state = super::resources::history_document(id, node, &resource.id, &agent, &[&entry]);
+        let state = super::resources::history_document(id, node, &resource.id, &agent, &[&entry], None);
         self.write(vec![modify_status(state)], Call::Write { what: "lost action" }, out);
     }
 }

@@ -43,7 +43,7 @@ impl Controller {
         {
             return;
         }
-        if self.timers.is_armed(&Timer::TransitionDelay) {
+        if self.timers.is_armed(&Timer::TransitionDelay) || self.timers.is_armed(&Timer::Count) {
             return;
         }
         lead.wanted = false;
@@ -63,6 +63,7 @@ impl Controller {
         if lead.plan != Some(number) || self.state != State::PolicyEngine {
             return;
         }
+        lead.plan = None;
         let root = cib.root_id();
         cib.set_attribute(root, "dc-uuid", &self.me.to_string());
         cib.set_attribute(root, "have-quorum", if quorate { "1" } else { "0" });

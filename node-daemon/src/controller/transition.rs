@@ -11,13 +11,16 @@ use policy_engine::transition::executor::{
 use policy_engine::transition::{ActionKind, GraphAction, Transition};
 
 use super::peers::Expected;
-use super::{Controller, State, Timer, modify_status};
+use super::{Controller, State, Timer};
 use crate::controller::Call;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     ActionRequest, AgentName, ControllerPeer, FenceRequest, FenceVerb, FencingTask, NodeId, Now,
     Outputs, Room,
 };
+
+/// How long a controller may be away from a node that is here.
+const CONTROLLER_RETURNS: Duration = Duration::from_secs(1);
 
 /// A transition being carried out.
 pub(super) struct Run {
@@ -316,6 +319,7 @@ impl Controller {
             }),
             attributes: (&action.attributes).into(),
             transition_key: self.transition_key(action),
+            shutdown_lock: action.shutdown_lock,
         };
         if head.operation == "cancel" {
             self.note_cancel(action, &on_node);
@@ -481,16 +485,28 @@ impl Controller {
                 for number in lost {
                     self.timers.cancel(&Timer::Action(number));
                 }
+                // What is planned next has to know it.
+                self.write_node_state(node, out);
+                self.await_return(now, node);
                 if matches!(self.state, State::Integration | State::FinalizeJoin) {
                     self.halt_transition(now);
                     self.want_calculation();
                 } else {
                     self.restart_transition(now, "Node failure", out);
                 }
+                return;
             }
         }
-        if let Some(state) = self.peers.node_state(node) {
-            self.write(vec![modify_status(state)], Call::Write { what: "node state" }, out);
+        self.write_node_state(node, out);
+    }
+
+    /// A controller that is gone while its node is here is perhaps being started again: planning waits for
+    /// it a little, for what is planned without it is that its node is fenced.
+    fn await_return(&mut self, now: Now, node: NodeId) {
+        if self.peers.get(node).is_some_and(|peer| peer.member) {
+            self.timers.arm(Timer::TransitionDelay, now.elapsed + CONTROLLER_RETURNS);
+        } else {
+            self.timers.cancel(&Timer::TransitionDelay);
         }
     }
 }

@@ -6,12 +6,15 @@
 
 mod agents;
 mod chronicle;
+mod scene;
+mod stories;
 mod world;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use node_daemon::subsystem::Room;
+use node_daemon::attributes::Attributes;
+use node_daemon::subsystem::{NodeId, Room};
 use world::{Event, Fault, World, id, name};
 
 /// Three primitives, a clone and a fence device that can fence everybody.
@@ -84,24 +87,23 @@ fn settle(world: &mut World, within: Duration) {
 fn assert_agreement(world: &World) {
     let digests = world.replicas();
     assert_eq!(digests.len(), 1, "replicas differ: {digests:?}");
-    let tables: BTreeSet<String> = world
-        .nodes
-        .values()
-        .map(|sim| {
-            let attributes = sim.attributes.manager().attributes();
-            attributes.map(|(name, attribute)| format!("{name} {attribute:?}\n")).collect()
-        })
-        .map(|text: String| strip_local(&text))
-        .collect();
-    assert_eq!(tables.len(), 1, "attribute tables differ: {tables:#?}");
+    let tables: Vec<(NodeId, BTreeSet<_>)> =
+        world.nodes.iter().map(|(node, sim)| (*node, table(&sim.attributes))).collect();
+    let same = tables.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    assert!(same, "attribute tables differ: {tables:#?}");
 }
 
-/// Leaves names and values of a table, without what is local to a manager.
-fn strip_local(text: &str) -> String {
-    let mut kept: Vec<&str> =
-        text.split(['{', ',', '}']).filter(|part| part.contains("current:")).collect();
-    kept.sort_unstable();
-    kept.join("\n")
+/// Name, node and value of all attributes that a manager knows.
+fn table(attributes: &Attributes) -> BTreeSet<(String, String, String)> {
+    let mut table = BTreeSet::new();
+    for (name, attribute) in attributes.manager().attributes() {
+        for value in attribute.values() {
+            if let Some(current) = &value.current {
+                table.insert((name.to_owned(), value.node.clone(), current.clone()));
+            }
+        }
+    }
+    table
 }
 
 #[test]
@@ -180,8 +182,14 @@ fn history(seed: u64) -> World {
             14..=15 => Fault::Fail(node, resource),
             16..=17 => Fault::Shutdown(node),
             18..=20 => {
-                let rooms =
-                    [Room::Cib, Room::Attributes, Room::Fencer, Room::Scheduler, Room::Controller];
+                let rooms = [
+                    Room::Cib,
+                    Room::Attributes,
+                    Room::Fencer,
+                    Room::Scheduler,
+                    Room::Controller,
+                    Room::Executor,
+                ];
                 Fault::Crash(node, rooms[world.random.usize(0..rooms.len())])
             }
             21..=23 => Fault::Fencing(world.random.u32(0..3) == 0),

@@ -18,14 +18,14 @@ use node_daemon::fencer::FencerRoom;
 use node_daemon::messaging::{Messaging, VotesStore};
 use node_daemon::scheduler::Scheduler;
 use node_daemon::subsystem::{
-    Address, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope, NodeId, NodeName, Now,
+    Address, AttributesRequest, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope, NodeId, NodeName, Now,
     Outputs, Room, Scope, SharedDocument, Subsystem, Target, decode, encode,
 };
 use quorum::Votes;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
 use quorum::store::Persistent;
 
-use crate::agents::{Reality, VirtualExecutor, VirtualFence};
+use crate::agents::{FenceMode, Reality, VirtualExecutor, VirtualFence};
 
 /// Seconds since 1970 at the origin of the virtual clock.
 const EPOCH: u64 = 1_700_000_000;
@@ -90,6 +90,12 @@ impl SimNode {
             Room::Messaging | Room::Clients | Room::Supervisor => return None,
         })
     }
+
+    fn put(&mut self, room: Room, envelope: Envelope) {
+        if !self.gone.contains(&room) {
+            self.inboxes.entry(room).or_default().push_back(envelope);
+        }
+    }
 }
 
 const ROOMS: [Room; 6] =
@@ -109,6 +115,8 @@ pub enum Event {
         other: NodeId,
     },
     Start(NodeId),
+    /// A subsystem that crashed, and those that ended with it, are started again.
+    Respawn(NodeId, Room),
     Fault(Fault),
 }
 
@@ -151,6 +159,14 @@ pub struct World {
     /// Nodes told to leave, and those told twice.
     leaving: BTreeSet<NodeId>,
     escalated: BTreeSet<NodeId>,
+    /// The `quorum` section, beside the provider.
+    pub quorum_options: Vec<(&'static str, &'static str)>,
+    /// What local clients were answered.
+    pub answers: Vec<(NodeId, Body)>,
+    /// Nodes may leave while services run: they are not managed.
+    pub services_stay: bool,
+    /// Two lead in one ring, and since when.
+    rivals: Option<Duration>,
 }
 
 pub fn id(number: u32) -> NodeId {
@@ -165,8 +181,11 @@ impl World {
     pub fn new(nodes: u32, seed: u64) -> World {
         let everyone: Vec<NodeId> = (1..=nodes).map(id).collect();
         let mut random = fastrand::Rng::with_seed(seed);
-        let reality =
-            Reality { random: fastrand::Rng::with_seed(random.u64(..)), ..Reality::default() };
+        let reality = Reality {
+            random: fastrand::Rng::with_seed(random.u64(..)),
+            quorum_matters: true,
+            ..Reality::default()
+        };
         World {
             now: Duration::from_secs(1),
             nodes: BTreeMap::new(),
@@ -186,6 +205,10 @@ impl World {
             log: VecDeque::new(),
             leaving: BTreeSet::new(),
             escalated: BTreeSet::new(),
+            quorum_options: Vec::new(),
+            answers: Vec::new(),
+            services_stay: false,
+            rivals: None,
         }
     }
 
@@ -234,6 +257,7 @@ impl World {
         self.leaving.remove(&node);
         self.escalated.remove(&node);
         self.boots += 1;
+        self.reality.lock().unwrap().is_clean(node);
         let disk = self.disks[&node].clone();
         let (sequence, votes) = {
             let disk = disk.lock().unwrap();
@@ -246,8 +270,10 @@ impl World {
         let ring = Node::new(ring, boot, self.time());
         let configured: Vec<NodeName> =
             self.everyone.iter().map(|node| NodeName { id: *node, name: name(*node) }).collect();
-        let entry = Entry { key: "provider", value: "corosync_votequorum", line: 1 };
-        let section = Section::parse([entry]).unwrap();
+        let options = [("provider", "corosync_votequorum")];
+        let options = options.iter().chain(&self.quorum_options);
+        let section =
+            Section::parse(options.map(|(key, value)| Entry { key, value, line: 1 })).unwrap();
         let voters: Vec<NodeVotes> =
             self.everyone.iter().map(|node| NodeVotes { id: (*node).into(), votes: 1 }).collect();
         let (settings, _) = Settings::start(node.into(), &section, &voters).unwrap();
@@ -259,7 +285,7 @@ impl World {
         }
         let seed = self.random.u64(..);
         let own = name(node);
-        let fence = VirtualFence::new(self.reality.clone());
+        let fence = VirtualFence::new(node, self.reality.clone());
         let local = VirtualExecutor::new(node, self.reality.clone());
         let sim = SimNode {
             ring,
@@ -293,53 +319,66 @@ impl World {
     }
 
     /// A subsystem crashes, and those that cannot go on without what they told it end with it.
-    fn crash(&mut self, node: NodeId, room: Room) {
-        let with: &[Room] = match room {
-            Room::Cib => &[Room::Cib, Room::Controller, Room::Attributes, Room::Fencer],
-            Room::Scheduler => &[Room::Scheduler, Room::Controller],
-            Room::Fencer => &[Room::Fencer, Room::Controller],
-            Room::Attributes => &[Room::Attributes],
-            _ => &[Room::Controller],
-        };
+    pub fn take_down(&mut self, node: NodeId, room: Room) {
         let (time, seed, own) = (self.time(), self.random.u64(..), name(node));
         let disk = self.disks[&node].clone();
         let Some(sim) = self.nodes.get_mut(&node) else { return };
-        for room in with {
+        for room in with(room) {
             sim.messaging.detach(*room, &mut sim.ring, time);
             sim.inboxes.remove(room);
+            sim.gone.insert(*room);
             match room {
                 Room::Cib => {
-                    sim.cib = CibManager::new(
-                        node,
-                        &own,
-                        Box::new(VirtualStore(disk.clone())),
-                        "pacemaker-3.9",
-                    );
+                    let store = Box::new(VirtualStore(disk.clone()));
+                    sim.cib = CibManager::new(node, &own, store, "pacemaker-3.9");
                 }
                 Room::Attributes => sim.attributes = Attributes::new(node, &own),
                 Room::Fencer => {
-                    let fence = VirtualFence::new(self.reality.clone());
+                    let fence = VirtualFence::new(node, self.reality.clone());
                     sim.fencer = FencerRoom::new(node, &own, fence, seed).unwrap();
                 }
+                Room::Executor => {
+                    sim.executor.local_mut().orphan();
+                    let local = VirtualExecutor::new(node, self.reality.clone());
+                    sim.executor = ExecutorRoom::new(&own, local);
+                }
                 Room::Scheduler => sim.scheduler = Scheduler::new(0),
-                _ => sim.controller = Controller::new(node, &own, seed),
+                _ => {
+                    sim.controller = Controller::new(node, &own, seed);
+                    // A new process has used no time yet.
+                    sim.cpu = Duration::ZERO;
+                }
             }
-            sim.messaging.attach(*room);
         }
-        for room in with {
+        self.ring_work(node);
+    }
+
+    /// The supervisor starts again what ended with a subsystem.
+    pub fn respawn(&mut self, node: NodeId, room: Room) {
+        for room in with(room) {
             let now = self.moment(node);
             let mut out = Outputs::default();
-            if let Some(subsystem) = self.nodes.get_mut(&node).and_then(|n| n.subsystem(*room)) {
+            let Some(sim) = self.nodes.get_mut(&node) else { return };
+            if !sim.gone.remove(room) {
+                continue;
+            }
+            sim.messaging.attach(*room);
+            if let Some(subsystem) = sim.subsystem(*room) {
                 subsystem.start(now, &mut out);
             }
             self.take(node, *room, out);
         }
     }
 
+    fn crash(&mut self, node: NodeId, room: Room) {
+        self.take_down(node, room);
+        self.respawn(node, room);
+    }
+
     /// Power off.
     pub fn kill(&mut self, node: NodeId) {
         // Also what a node left behind that is gone already.
-        self.reality.lock().unwrap().active.remove(&node);
+        self.reality.lock().unwrap().power_lost(node);
         if self.nodes.remove(&node).is_none() {
             return;
         }
@@ -398,7 +437,10 @@ impl World {
                 self.reality.lock().unwrap().failing.insert((node, resource));
             }
             Fault::Crash(node, room) => self.crash(node, room),
-            Fault::Fencing(works) => self.reality.lock().unwrap().fencing_fails = !works,
+            Fault::Fencing(works) => {
+                let mode = if works { FenceMode::Works } else { FenceMode::Fails };
+                self.reality.lock().unwrap().fencing = mode;
+            }
             Fault::Shutdown(node) if !self.nodes.contains_key(&node) => {}
             Fault::Shutdown(node) => {
                 // Asked twice, a node leaves at once, with whatever it runs.
@@ -423,11 +465,29 @@ impl World {
         let from = Address { node, room: Room::Clients };
         if let Some(sim) = self.nodes.get_mut(&node) {
             let envelope = Envelope { from, to: Target::Here(room), body };
-            sim.inboxes.entry(room).or_default().push_back(envelope);
+            sim.put(room, envelope);
         }
     }
 
-    fn modify(&mut self, node: NodeId, token: u64, section: &str, text: &str) {
+    /// Sets a transient attribute of a node there, as a command line does.
+    pub fn set_attribute(&mut self, node: NodeId, attribute: &str, value: Option<&str>) {
+        let host = name(node);
+        let mut pairs = vec![("task", "update"), ("attr_name", attribute), ("attr_host", &host)];
+        pairs.extend(value.map(|value| ("attr_value", value)));
+        self.tell_attributes(node, &pairs);
+    }
+
+    pub fn tell_attributes(&mut self, node: NodeId, pairs: &[(&str, &str)]) {
+        let mut message = Document::new("attrd");
+        let root = message.root_id();
+        for (key, text) in pairs {
+            message.set_attribute(root, key, text);
+        }
+        let message = SharedDocument::new(message);
+        self.deliver(node, Room::Attributes, AttributesRequest { token: 1, message }.into());
+    }
+
+    pub fn modify(&mut self, node: NodeId, token: u64, section: &str, text: &str) {
         let content = SharedDocument::new(Document::parse(text).unwrap());
         let scope = Scope::Section(section.to_owned());
         let update = CibUpdate::Modify { scope, content, create: true, scores: false };
@@ -483,17 +543,24 @@ impl World {
                 sim.messaging.event(now, event);
             }
             while let Some(envelope) = sim.messaging.poll_envelope() {
-                let room = envelope.to.room();
-                if !sim.gone.contains(&room) {
-                    sim.inboxes.entry(room).or_default().push_back(envelope);
-                }
+                sim.put(envelope.to.room(), envelope);
             }
             for (to, bytes) in sends {
                 self.transmit(node, to, bytes);
             }
             if idle {
-                return;
+                return self.note_quorum(node);
             }
+        }
+    }
+
+    fn note_quorum(&mut self, node: NodeId) {
+        let quorate = self.is_quorate(node);
+        let mut reality = self.reality.lock().unwrap();
+        if quorate {
+            reality.without_quorum.remove(&node);
+        } else {
+            reality.without_quorum.entry(node).or_insert(self.now);
         }
     }
 
@@ -530,10 +597,8 @@ impl World {
                 envelope = decode(&encode(&envelope).unwrap()).unwrap();
             }
             match to {
-                Target::Here(room) => sim.inboxes.entry(room).or_default().push_back(envelope),
-                Target::Node(other, room) if other == node => {
-                    sim.inboxes.entry(room).or_default().push_back(envelope);
-                }
+                Target::Here(room) => sim.put(room, envelope),
+                Target::Node(other, room) if other == node => sim.put(room, envelope),
                 Target::Node(..) | Target::All(_) => sim.messaging.send(&envelope),
             }
         }
@@ -544,7 +609,7 @@ impl World {
         }
     }
 
-    /// A subsystem has ended: here that takes the node with it, in order or not.
+    /// A subsystem has ended: in order, so that it is started again, or so that the node ends.
     fn ended(&mut self, node: NodeId, room: Room, ending: Ending) {
         self.note(format!("{room} of {node} ended: {ending:?}"));
         if room == Room::Controller && ending == Ending::Done {
@@ -552,7 +617,7 @@ impl World {
             if let Some(sim) = self.nodes.get_mut(&node) {
                 let left =
                     self.reality.lock().unwrap().active.get(&node).cloned().unwrap_or_default();
-                if !left.is_empty() && !self.escalated.contains(&node) {
+                if !left.is_empty() && !self.services_stay && !self.escalated.contains(&node) {
                     let text = format!("{:?}: node {node} left with {left:?} active", self.now);
                     self.reality.lock().unwrap().violations.push(text);
                 }
@@ -563,6 +628,8 @@ impl World {
             self.ring_work(node);
             self.nodes.remove(&node);
             self.spread_evidence(&[node]);
+        } else if ending == Ending::Failed {
+            self.crash(node, room);
         } else {
             self.kill(node);
         }
@@ -589,6 +656,7 @@ impl World {
         };
         sim.cpu += Duration::from_micros(20);
         if room == Room::Clients {
+            self.answers.push((node, envelope.body.clone()));
             if let Body::CibAnswer(answer) = envelope.body
                 && let Some((key, quorate)) = self.asked.remove(&answer.token)
                 && answer.result.is_ok()
@@ -640,6 +708,9 @@ impl World {
             self.ring_work(node);
             for room in ROOMS {
                 let Some(sim) = self.nodes.get_mut(&node) else { break };
+                if sim.gone.contains(&room) {
+                    continue;
+                }
                 let Some(subsystem) = sim.subsystem(room) else { continue };
                 if subsystem.poll_timeout().is_some_and(|at| at <= now.elapsed) {
                     let mut out = Outputs::default();
@@ -650,7 +721,12 @@ impl World {
         }
     }
 
-    fn fence_agents(&mut self) {
+    /// What agents did to the world: attributes set, power cut.
+    fn agents_acted(&mut self) {
+        let said = std::mem::take(&mut self.reality.lock().unwrap().said);
+        for (node, attribute, value) in said {
+            self.set_attribute(node, &attribute, value.as_deref());
+        }
         let power = std::mem::take(&mut self.reality.lock().unwrap().power);
         for (target, again) in power {
             let Some(node) = self.everyone.iter().copied().find(|node| name(*node) == target)
@@ -659,6 +735,7 @@ impl World {
             };
             self.note(format!("{target} is fenced"));
             self.kill(node);
+            self.reality.lock().unwrap().is_clean(node);
             if again {
                 let at = self.now + Duration::from_millis(self.random.u64(500..3000));
                 self.schedule(at, Event::Start(node));
@@ -671,11 +748,11 @@ impl World {
         loop {
             let mut steps = 0u32;
             while self.deliver_one() {
-                self.fence_agents();
+                self.agents_acted();
                 steps += 1;
                 assert!(steps < 200_000, "no end of messages at {:?}", self.now);
             }
-            self.fence_agents();
+            self.agents_acted();
             if enough(self) {
                 return true;
             }
@@ -693,6 +770,25 @@ impl World {
                 self.event(event);
             }
             self.timeouts();
+            self.note_rivals();
+        }
+    }
+
+    /// Two that lead in one ring must come to terms.
+    fn note_rivals(&mut self) {
+        let leads = self.nodes.values().filter(|sim| sim.controller.leads());
+        let ring = |sim: &SimNode| {
+            let membership = sim.messaging.membership();
+            (membership.sequence, membership.members.clone())
+        };
+        let mut rings: Vec<_> = leads.map(ring).collect();
+        rings.sort_unstable();
+        let rivals = rings.windows(2).any(|pair| pair[0] == pair[1]);
+        self.rivals = rivals.then(|| self.rivals.unwrap_or(self.now));
+        if self.rivals.is_some_and(|since| self.now > since + Duration::from_secs(5)) {
+            let text = format!("{:?}: two lead in one ring", self.now);
+            self.reality.lock().unwrap().violations.push(text);
+            self.rivals = None;
         }
     }
 
@@ -717,6 +813,7 @@ impl World {
             }
             Event::Evidence { of, other } => self.evidence(of, other),
             Event::Start(node) => self.start(node),
+            Event::Respawn(node, room) => self.respawn(node, room),
             Event::Fault(fault) => self.fault(fault),
         }
     }
@@ -752,5 +849,17 @@ impl World {
             );
         }
         text
+    }
+}
+
+/// What ends with a subsystem.
+fn with(room: Room) -> &'static [Room] {
+    match room {
+        Room::Cib => &[Room::Cib, Room::Controller, Room::Attributes, Room::Fencer],
+        Room::Scheduler => &[Room::Scheduler, Room::Controller],
+        Room::Fencer => &[Room::Fencer, Room::Controller],
+        Room::Executor => &[Room::Executor, Room::Controller],
+        Room::Attributes => &[Room::Attributes],
+        _ => &[Room::Controller],
     }
 }

@@ -68,6 +68,8 @@ pub struct ActionRequest {
     pub attributes: BTreeMap<String, String>,
     /// Identifies the action and its transition.
     pub transition_key: String,
+    /// Since when the resource waits for its node, which is shut down (epoch seconds).
+    pub shutdown_lock: Option<i64>,
 }
 
 impl ActionRequest {
