@@ -105,15 +105,13 @@ impl Controller {
             log::info!("controller: no longer DC");
             self.cib(CibOperation::Primary(false), None, out);
             self.cancel_action_timers();
-            for timer in
-                [
+            for timer in [
                 Timer::Scheduler,
                 Timer::QuorumGained,
                 Timer::TransitionDelay,
                 Timer::Count,
                 Timer::Recheck,
-            ]
-            {
+            ] {
                 self.timers.cancel(&timer);
             }
             self.fences.clear();

@@ -354,7 +354,8 @@ impl Controller {
             provider: resource.provider.clone(),
             kind: resource.agent.clone(),
         };
-        let state = super::resources::history_document(id, node, &resource.id, &agent, &[&entry], None);
+        let state =
+            super::resources::history_document(id, node, &resource.id, &agent, &[&entry], None);
         self.write(vec![modify_status(state)], Call::Write { what: "lost action" }, out);
     }
 }

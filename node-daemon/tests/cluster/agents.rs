@@ -147,7 +147,9 @@ impl Reality {
     /// The exit code of an action that ends.
     fn end(&mut self, node: NodeId, resource: &str, action: &str) -> i32 {
         let code = self.effect(node, resource, action);
-        if is_promotable(resource) && matches!(action, "start" | "stop" | "promote" | "demote" | "monitor") {
+        if is_promotable(resource)
+            && matches!(action, "start" | "stop" | "promote" | "demote" | "monitor")
+        {
             let active = self.active.get(&node).is_some_and(|set| set.contains(resource));
             let promoted = self.promoted.get(&node).is_some_and(|set| set.contains(resource));
             let score = if promoted { "10" } else { "5" };

@@ -83,11 +83,8 @@ impl Bed {
     fn xml(&self) -> String {
         let hosts: Vec<String> = (1..=self.nodes).map(|number| name(id(number))).collect();
         let entry = |(i, host): (usize, &String)| format!("<node id='{}' uname='{host}'/>", i + 1);
-        let listed: String = if self.listed {
-            hosts.iter().enumerate().map(entry).collect()
-        } else {
-            String::new()
-        };
+        let listed: String =
+            if self.listed { hosts.iter().enumerate().map(entry).collect() } else { String::new() };
         let devices =
             self.devices.clone().unwrap_or_else(|| Bed::device("F", &hosts.join(" "), None));
         let mut options = self.options.clone();
@@ -250,15 +247,24 @@ impl Scene {
     }
 
     /// Asserts what the CIB says of a node.
-    pub fn assert_state(&self, node: NodeId, in_ccm: bool, online: bool, join: &str, expected: &str) {
+    pub fn assert_state(
+        &self,
+        node: NodeId,
+        in_ccm: bool,
+        online: bool,
+        join: &str,
+        expected: &str,
+    ) {
         let seen = |attribute| self.state(node, attribute) != "0";
-        let is = (seen("in_ccm"), seen("crmd"), self.state(node, "join"), self.state(node, "expected"));
+        let is =
+            (seen("in_ccm"), seen("crmd"), self.state(node, "join"), self.state(node, "expected"));
         assert_eq!(is, (in_ccm, online, join.to_owned(), expected.to_owned()), "node {node}");
     }
 
     /// A transient attribute of a node as the CIB has it.
     pub fn attribute(&self, node: NodeId, attribute: &str) -> Option<String> {
-        let path = format!("//node_state[@id='{node}']/transient_attributes//nvpair[@name='{attribute}']");
+        let path =
+            format!("//node_state[@id='{node}']/transient_attributes//nvpair[@name='{attribute}']");
         self.select(&path, "value").pop()
     }
 

@@ -18,8 +18,8 @@ use node_daemon::fencer::FencerRoom;
 use node_daemon::messaging::{Messaging, VotesStore};
 use node_daemon::scheduler::Scheduler;
 use node_daemon::subsystem::{
-    Address, AttributesRequest, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope, NodeId, NodeName, Now,
-    Outputs, Room, Scope, SharedDocument, Subsystem, Target, decode, encode,
+    Address, AttributesRequest, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope,
+    NodeId, NodeName, Now, Outputs, Room, Scope, SharedDocument, Subsystem, Target, decode, encode,
 };
 use quorum::Votes;
 use quorum::options::{Entry, NodeVotes, Section, Settings};

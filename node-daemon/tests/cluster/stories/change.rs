@@ -85,7 +85,8 @@ fn an_attribute_moves_the_promotion_once() {
         assert_eq!(scene.promoted(), [to]);
         assert_eq!(scene.did("s", "promote").len(), 1);
         let monitors = |node: NodeId, interval: u32| {
-            let path = format!("//node_state[@id='{node}']//lrm_rsc_op[@id='s_monitor_{interval}']");
+            let path =
+                format!("//node_state[@id='{node}']//lrm_rsc_op[@id='s_monitor_{interval}']");
             scene.select(&path, "id").len()
         };
         assert_eq!((monitors(to, 11_000), monitors(to, 12_000)), (1, 0));

@@ -181,7 +181,8 @@ fn a_refresh_finds_the_running_resource_and_restarts_nothing() {
         scene.mark();
         let before = scene.reality().deeds.len();
         scene.run(21.0);
-        let recurring = scene.reality().deeds[before..].iter().filter(|deed| deed.resource == "d").count();
+        let recurring =
+            scene.reality().deeds[before..].iter().filter(|deed| deed.resource == "d").count();
         assert!((1..=3).contains(&recurring), "{recurring} monitors in 21 s");
         scene.finish();
     });

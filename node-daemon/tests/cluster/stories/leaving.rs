@@ -88,7 +88,8 @@ fn a_second_request_makes_a_node_leave_at_once_and_it_is_fenced_for_what_it_left
         scene.run(1.0);
         scene.world.fault(Fault::Shutdown(id(2)));
         scene.until("fencing or a stop", |world| {
-            world.reality.lock().unwrap().places("d").is_empty() || !world.nodes.contains_key(&id(2))
+            world.reality.lock().unwrap().places("d").is_empty()
+                || !world.nodes.contains_key(&id(2))
         });
         scene.reality().slow.clear();
         scene.world.start(id(2));
@@ -144,7 +145,11 @@ fn nodes_restarted_in_turn_leave_everything_running() {
                 let sim = &world.nodes[&id(number)];
                 sim.controller.dc().is_some() && world.is_stable()
             });
-            assert!(scene.world.now - begun < Duration::from_secs(6), "{:?}", scene.world.now - begun);
+            assert!(
+                scene.world.now - begun < Duration::from_secs(6),
+                "{:?}",
+                scene.world.now - begun
+            );
             scene.settle();
             assert_eq!(scene.dc(), led, "who comes back does not take the lead");
             assert_eq!((scene.places("d").len(), scene.places("s").len()), (1, 3));

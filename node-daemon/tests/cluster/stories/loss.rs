@@ -64,7 +64,8 @@ fn a_node_lost_with_the_dc_on_which_nothing_was_active_is_left_alone() {
         scene.world.modify(old, 0, "nodes", &bare);
         scene.settle();
         // A fence device may be active there; it is told to be elsewhere.
-        let text = format!("<rsc_location id='F-away' rsc='F' node='{}' score='-INFINITY'/>", name(with));
+        let text =
+            format!("<rsc_location id='F-away' rsc='F' node='{}' score='-INFINITY'/>", name(with));
         scene.world.modify(old, 0, "constraints", &text);
         scene.settle();
         assert!(!scene.places("s").contains(&with));

@@ -14,7 +14,8 @@ fn heal(scene: &mut Scene) {
     scene.world.fault(Fault::Heal);
     // Fencing that is on its way still strikes.
     for _ in 0..3 {
-        scene.until("whole", |world| world.nodes.len() == world.everyone.len() && world.is_stable());
+        scene
+            .until("whole", |world| world.nodes.len() == world.everyone.len() && world.is_stable());
         scene.settle();
     }
 }
@@ -59,7 +60,10 @@ fn the_majority_fences_who_is_cut_off_and_takes_over() {
 fn healed_before_anybody_is_fenced_two_dcs_become_one() {
     each_seed(|seed| {
         let mut scene = Bed::three().settled(seed);
-        scene.reality().slow.insert(("d".into(), "stop".into()), std::time::Duration::from_millis(10));
+        scene
+            .reality()
+            .slow
+            .insert(("d".into(), "stop".into()), std::time::Duration::from_millis(10));
         scene.reality().fencing = FenceMode::Fails;
         cut(&mut scene, id(1));
         scene.until("two DCs", |world| {
@@ -71,7 +75,10 @@ fn healed_before_anybody_is_fenced_two_dcs_become_one() {
         scene.until("whole", |world| world.nodes.len() == 3 && world.is_stable());
         scene.settle();
         scene.finish();
-        assert_eq!((scene.places("d").len(), scene.places("s").len(), scene.promoted().len()), (1, 3, 1));
+        assert_eq!(
+            (scene.places("d").len(), scene.places("s").len(), scene.promoted().len()),
+            (1, 3, 1)
+        );
     });
 }
 

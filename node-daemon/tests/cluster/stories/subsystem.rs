@@ -48,7 +48,10 @@ fn back_at_once_it_touches_nothing_that_runs() {
                 scene.finish();
                 assert!(scene.fenced().is_empty(), "{room} of node {node}, DC {of_dc}");
                 assert_eq!((scene.place("d"), scene.places("s").len()), (id(2), 3));
-                assert_eq!(scene.select("//nvpair[contains(@name,'fail-count')]", "name"), [] as [&str; 0]);
+                assert_eq!(
+                    scene.select("//nvpair[contains(@name,'fail-count')]", "name"),
+                    [] as [&str; 0]
+                );
             }
         }
     });
