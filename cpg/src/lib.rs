@@ -75,7 +75,22 @@
 //! - A node that does not receive is evicted by the others.
 //! - Each packet missing in recovery is re-originated by one holder.
 //! - Safe delivery is real, and the transitional configuration has an identity of its own.
+//! - A join counts as its sender's vote also when it is what made this node gather: no join interval
+//!   is lost on the way to a new ring.
 //! - One exchange synchronises the groups after a change; its state is keyed by the ring.
+//! - A datagram proves its sender: the key is derived per node and boot, and no recording of it can be
+//!   played back. What shares the key can still claim any node id.
+//! - System calls take many datagrams: rows that the kernel segments and joins, batches where it cannot.
+//!
+//! # What is left to the program around it
+//!
+//! - Events are handed over in one stream, which must be drained after every call; a program that passes
+//!   them on to slower readers bounds what it keeps for each and closes those that fall behind
+//!   ([`node::Node::close`]).
+//! - The driver runs on the thread that calls [`driver::Driver::turn`]. A thread that does other work
+//!   between turns for a good part of the token time-out holds up the ring; such work belongs elsewhere.
+//! - A token and the data before it travel through the same socket, in the order they were sent; the
+//!   windows of [`ring::FlowLimits`] bound what can be ahead of a token.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! Datagrams on their way out, gathered per destination so that the kernel segments a row of them in
-//! one call.
+//! Datagrams on their way out, gathered per destination so that one call takes many: as a row that the
+//! kernel segments, or, where it cannot, as a batch of separate datagrams.
 
 use super::socket::LinkSocket;
 use bytes::Bytes;
@@ -41,7 +41,11 @@ impl Outbound {
         for destination in &mut self.destinations {
             let socket = sockets.iter_mut().find(|socket| socket.link() == destination.link);
             if let Some(socket) = socket {
-                send_rows(socket, destination.to, &destination.datagrams, &mut self.row);
+                let (to, datagrams) = (destination.to, &destination.datagrams);
+                match socket.segments() {
+                    1 => socket.send_batch(to, datagrams),
+                    limit => send_rows(socket, to, datagrams, limit, &mut self.row),
+                }
             }
             destination.datagrams.clear();
         }
@@ -49,8 +53,13 @@ impl Outbound {
     }
 }
 
-fn send_rows(socket: &mut LinkSocket, to: SocketAddr, datagrams: &[Bytes], row: &mut Vec<u8>) {
-    let limit = socket.segments();
+fn send_rows(
+    socket: &mut LinkSocket,
+    to: SocketAddr,
+    datagrams: &[Bytes],
+    limit: usize,
+    row: &mut Vec<u8>,
+) {
     let mut rest = datagrams;
     while let Some(first) = rest.first() {
         let segment = first.len();
@@ -75,5 +84,63 @@ fn send_rows(socket: &mut LinkSocket, to: SocketAddr, datagrams: &[Bytes], row: 
             socket.send(to, row, segment);
         }
         rest = &rest[count..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LinkBind;
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn socket(poll: &mio::Poll) -> LinkSocket {
+        let any = LinkBind::unicast(0, SocketAddr::from(([127, 0, 0, 1], 0)));
+        LinkSocket::open(&any, 1 << 20, poll.registry()).unwrap()
+    }
+
+    #[test]
+    fn rows_and_batches_arrive_whole_and_in_order() {
+        let poll = mio::Poll::new().unwrap();
+        for batch in [false, true] {
+            let (mut from, mut to) = (socket(&poll), socket(&poll));
+            let address = to.local_address().unwrap();
+            let length = |index: u32| [1200, 1200, 1200, 300, 1, 40_000][index as usize % 6];
+            let sent: Vec<Bytes> =
+                (0..150).map(|index| Bytes::from(vec![index as u8; length(index)])).collect();
+            if batch {
+                from.send_batch(address, &sent);
+            } else {
+                let limit = from.segments();
+                send_rows(&mut from, address, &sent, limit, &mut vec![]);
+            }
+            let (mut got, begin) = (vec![], Instant::now());
+            while got.len() < sent.len() && begin.elapsed() < Duration::from_secs(5) {
+                to.mark_readable();
+                to.receive().unwrap();
+                while let Some((_, datagram)) = to.next_datagram() {
+                    got.push(datagram.freeze());
+                }
+            }
+            assert_eq!(got, sent, "batch: {batch}");
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_cannot_be_sent_does_not_hold_up_the_batch() {
+        let poll = mio::Poll::new().unwrap();
+        let (mut from, mut to) = (socket(&poll), socket(&poll));
+        let address = to.local_address().unwrap();
+        let sent = [1, 70_000, 2].map(|length| Bytes::from(vec![7; length]));
+        from.send_batch(address, &sent);
+        let mut got = vec![];
+        let begin = Instant::now();
+        while got.len() < 2 && begin.elapsed() < Duration::from_secs(5) {
+            to.mark_readable();
+            to.receive().unwrap();
+            while let Some((_, datagram)) = to.next_datagram() {
+                got.push(datagram.len());
+            }
+        }
+        assert_eq!(got, [1, 2]);
     }
 }

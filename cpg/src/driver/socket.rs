@@ -1,18 +1,23 @@
 //! One UDP socket per link.
 
 use super::refusals;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, setsockopt, sockopt};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::VecDeque;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 
 /// Largest datagram, or row of datagrams joined by the kernel.
 const BUFFER: usize = 1 << 16;
+
+/// Datagrams of one call where the kernel does not segment.
+const BATCH: usize = 64;
 
 /// Where a link listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +182,40 @@ impl LinkSocket {
     /// How many datagrams one call may carry.
     pub(super) fn segments(&self) -> usize {
         self.state.max_gso_segments().max(1)
+    }
+
+    /// Sends separate datagrams, many with one call; for kernels and devices that do not segment. What
+    /// the network has no room for is lost.
+    pub(super) fn send_batch(&mut self, destination: SocketAddr, datagrams: &[Bytes]) {
+        let addresses = [Some(SockaddrStorage::from(destination)); BATCH];
+        let mut headers = MultiHeaders::preallocate(BATCH, None);
+        let (mut rest, mut reports) = (datagrams, 0);
+        while !rest.is_empty() {
+            let batch = &rest[..rest.len().min(BATCH)];
+            let slices: Vec<[IoSlice<'_>; 1]> =
+                batch.iter().map(|datagram| [IoSlice::new(datagram)]).collect();
+            let (to, flags) = (&addresses[..batch.len()], MsgFlags::empty());
+            let sent = sendmmsg(self.socket.as_raw_fd(), &mut headers, &slices, to, [], flags);
+            match sent.map(|results| results.count()) {
+                Ok(count) => rest = &rest[count.max(1)..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EWOULDBLOCK) => return,
+                Err(error) if is_report(&error.into()) && reports < 3 => {
+                    // The report was about an earlier datagram; this one was not sent.
+                    self.refused.extend(refusals::drain(&self.socket));
+                    reports += 1;
+                }
+                Err(error) => {
+                    log::debug!("link {}: datagram to {destination} lost: {error}", self.link);
+                    rest = &rest[1..];
+                }
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 
     /// Sends a row of datagrams of `segment` bytes each, the last of which may be shorter. What the
