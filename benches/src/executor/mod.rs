@@ -1,7 +1,7 @@
 //! Measuring executors of resource agents: ours and, beside it, the reference's.
 //!
 //! [`agents`] are what is run, a [`Subject`] is what runs them: [`own`] is the library in this process,
-//! [`reference`] is `pacemaker-execd` spoken with over its socket. [`measure`] holds the measurements,
+//! [`mod@reference`] is `pacemaker-execd` spoken with over its socket. [`measure`] holds the measurements,
 //! each of which takes any subject; [`load`] keeps the processors busy; a [`report`] sets the figures
 //! side by side with what is wanted of them.
 
