@@ -19,8 +19,13 @@ const NEWER: [&str; 7] = [
     "feature_set",
 ];
 
-/// Result texts of 2.1.5 (in small letters), and those of later versions.
-const WORDS: [(&str, &str); 1] = [("status='complete'", "status='done'")];
+/// Words of 2.1.5 (in small letters), and those of later versions.
+const WORDS: [(&str, &str); 3] = [
+    ("status='complete'", "status='done'"),
+    ("status=\"complete\"", "status=\"done\""),
+    // How UTC is written in times of failures.
+    (":40z\"", ":40 +00:00\""),
+];
 
 /// Where the classic tools are, if they are here in the right version.
 pub fn directory() -> Option<PathBuf> {
@@ -60,6 +65,10 @@ fn plain(line: &str) -> String {
         let depth = line.len() - trimmed.len();
         return element(depth, name, attributes);
     }
+    words(line)
+}
+
+fn words(line: &str) -> String {
     let mut text = line.to_lowercase();
     for (old, new) in WORDS {
         text = text.replace(old, new);
@@ -82,5 +91,5 @@ fn element(depth: usize, name: &str, attributes: &str) -> String {
         rest = after_value.trim_start();
     }
     kept.sort_unstable();
-    format!("{depth}<{name} {} {rest}", kept.join(" ").to_lowercase())
+    format!("{depth}<{name} {} {rest}", words(&kept.join(" ")))
 }

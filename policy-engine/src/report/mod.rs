@@ -5,6 +5,7 @@
 
 pub mod monitor;
 pub mod scores;
+pub mod selection;
 pub mod snapshot;
 pub mod status;
 pub mod summary;

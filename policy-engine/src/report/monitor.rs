@@ -16,6 +16,7 @@
 //! # Ok::<(), cib_model::ParseError>(())
 //! ```
 
+use super::selection::{Filter, Selection};
 use super::snapshot::Snapshot;
 use super::status::{self, Display};
 use super::text::Entry;
@@ -99,14 +100,79 @@ pub struct DcFacts {
 /// Parts of a status beyond nodes and resources.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Details {
-    /// Attributes of online nodes: node, then name and value.
-    pub node_attributes: Vec<(String, Vec<(String, String)>)>,
+    /// Attributes of online nodes.
+    pub node_attributes: Vec<(String, Vec<NodeAttribute>)>,
+    /// Operations of online nodes.
+    pub histories: Vec<NodeHistory>,
     /// Failed operations.
     pub failures: Vec<Failure>,
     /// Tickets with all they have.
     pub tickets: Vec<TicketStatus>,
     /// Negative location constraints.
     pub bans: Vec<Ban>,
+}
+
+/// An attribute of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeAttribute {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+    /// What a connectivity check would write if all hosts answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<i64>,
+}
+
+/// What was done on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeHistory {
+    /// Name of the node.
+    pub node: String,
+    /// Per resource.
+    pub resources: Vec<ResourceHistory>,
+}
+
+/// What was done with a resource on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResourceHistory {
+    /// Resource.
+    pub id: String,
+    /// No longer configured.
+    pub removed: bool,
+    /// Failures after which it must leave the node; 1,000,000 stands for any number.
+    pub migration_threshold: i32,
+    /// Failures, if any: a number or `INFINITY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_count: Option<String>,
+    /// When the last one was, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<i64>,
+    /// Operations, oldest first.
+    pub operations: Vec<PastOperation>,
+}
+
+/// An operation that is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastOperation {
+    /// Number of the call.
+    pub call: String,
+    /// Task; `probe` for a monitor that was run once.
+    pub task: String,
+    /// Exit code.
+    pub exit_code: i32,
+    /// Milliseconds between runs, of a recurring one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<i64>,
+    /// When the result changed, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_rc_change: Option<i64>,
+    /// Milliseconds it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec_ms: Option<String>,
+    /// Milliseconds it waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_ms: Option<String>,
 }
 
 /// A failed operation: attributes of its history entry.
@@ -168,12 +234,25 @@ pub struct Ban {
 ///
 /// Pure, as [`plan`](crate::plan()): `document` is a CIB of the current schema series.
 pub fn monitor(document: &Document, now: DateTime, display: &Display) -> Monitored {
+    monitor_some(document, now, display, Filter::default())
+}
+
+/// Reads the status of some of a cluster; the facts are about all of it.
+pub fn monitor_some(
+    document: &Document,
+    now: DateTime,
+    display: &Display,
+    filter: Filter<'_>,
+) -> Monitored {
     let generated = crate::input::generate(document);
     let mut cluster = crate::schedule::unpack(document, &generated, now, Switches::default());
-    let snapshot = Snapshot::of(&cluster, display.pending);
     crate::input::constraints(&mut cluster);
-    let sections = status::listing(&mut cluster, display);
-    let (facts, details, lines) = (facts(&cluster), details(&cluster), lines(&cluster, display));
+    let facts = facts(&cluster);
+    let selection = Selection::of(&cluster, filter);
+    selection.narrow(&mut cluster);
+    let snapshot = Snapshot::of(&cluster, display.pending);
+    let sections = status::selected(&mut cluster, display, &selection);
+    let (details, lines) = (details(&mut cluster, &selection), lines(&cluster, display));
     Monitored { facts, sections, snapshot, details, lines, messages: cluster.messages }
 }
 
@@ -229,19 +308,12 @@ fn facts(cluster: &Cluster<'_>) -> Facts {
     }
 }
 
-fn details(cluster: &Cluster<'_>) -> Details {
-    let shown = |id: &crate::model::ids::NodeId| {
-        let n = cluster.node(*id);
-        let attributes: Vec<(String, String)> = n
-            .attributes
-            .iter()
-            .filter(|(name, _)| status::is_shown_attribute(name))
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
-        (n.online && !attributes.is_empty()).then(|| (n.name.to_string(), attributes))
-    };
+fn details(cluster: &mut Cluster<'_>, selection: &Selection) -> Details {
+    let histories = status::recorded_operations(cluster, selection);
+    let node_attributes = node_attributes(cluster);
     Details {
-        node_attributes: cluster.node_order.iter().filter_map(shown).collect(),
+        node_attributes,
+        histories,
         failures: status::shown_failures(cluster)
             .map(|f| failure(f.element, &cluster.node(f.node).name))
             .collect(),
@@ -257,6 +329,29 @@ fn details(cluster: &Cluster<'_>) -> Details {
             .collect(),
         bans: bans(cluster),
     }
+}
+
+fn node_attributes(cluster: &mut Cluster<'_>) -> Vec<(String, Vec<NodeAttribute>)> {
+    let mut out = Vec::new();
+    for id in cluster.node_order.clone() {
+        let n = cluster.node(id);
+        if !n.online {
+            continue;
+        }
+        let node = n.name.to_string();
+        let mut attributes = Vec::new();
+        for (name, value) in n.attributes.clone() {
+            if status::is_shown_attribute(&name) {
+                let expected = status::expected_connectivity(cluster, id, &name);
+                let (name, value) = (name.to_string(), value.to_string());
+                attributes.push(NodeAttribute { name, value, expected });
+            }
+        }
+        if !attributes.is_empty() {
+            out.push((node, attributes));
+        }
+    }
+    out
 }
 
 fn failure(element: cib_model::Element<'_>, node: &str) -> Failure {

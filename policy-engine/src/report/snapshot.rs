@@ -51,6 +51,9 @@ pub struct NodeStatus {
     /// `member` or `remote`.
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// Ids of the resources active there, as they are shown in XML.
+    #[serde(skip)]
+    pub running: Vec<String>,
     /// The container of a guest node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_as_resource: Option<String>,
@@ -191,6 +194,7 @@ fn node(cluster: &Cluster<'_>, id: NodeId) -> NodeStatus {
         expected_up: n.expected_up,
         is_dc: n.is_dc,
         resources_running: n.active.len(),
+        running: n.active.iter().map(|r| cluster.resource(*r).id.to_string()).collect(),
         kind: if n.kind == NodeKind::Cluster { "member" } else { "remote" },
         id_as_resource: launcher.map(|l| cluster.resource(l).id.to_string()),
     }

@@ -1,13 +1,15 @@
 //! The status for programs: XML and JSON (spec 41 §9.5).
 
 use cib_model::{Document, ElementId};
-use policy_engine::report::monitor::Monitored;
+use policy_engine::report::monitor::{Monitored, NodeAttribute, PastOperation};
+use policy_engine::report::snapshot::{PrimitiveStatus, ResourceStatus, Snapshot};
 use policy_engine::report::tables::{date, execution_text, result_text};
 use policy_engine::report::xml;
 
 use super::sections::Section;
 use super::summary::{attribute, option};
 use super::{Look, View};
+use crate::tools::crm_resource::leaves;
 use crate::tools::output::Output;
 use crate::tools::source;
 
@@ -22,7 +24,11 @@ pub fn write(view: &View, look: &Look, out: &mut Output) {
     summary(view, look, &mut document, root);
     let mut status = Document::new("status");
     let top = status.root_id();
-    xml::snapshot(&mut status, top, &look.monitored.snapshot);
+    if view.display.by_node {
+        by_node(&look.monitored.snapshot, &mut status, top);
+    } else {
+        xml::snapshot(&mut status, top, &look.monitored.snapshot);
+    }
     for (name, section) in [("nodes", Section::Nodes), ("resources", Section::Resources)] {
         if let Some(part) = status.root().child(name).filter(|_| view.sections.has(section)) {
             document.copy_subtree(root, part);
@@ -31,6 +37,26 @@ pub fn write(view: &View, look: &Look, out: &mut Output) {
     details(view, &look.monitored, &mut document, root);
     for part in document.root().children() {
         out.element(part);
+    }
+}
+
+/// Nodes with what runs there, then what is not active in all its parts.
+fn by_node(snapshot: &Snapshot, out: &mut Document, parent: ElementId) {
+    let primitives: Vec<&PrimitiveStatus> = snapshot.resources.iter().flat_map(leaves).collect();
+    let nodes = xml::element(out, parent, "nodes", &[]);
+    for node in &snapshot.nodes {
+        let made = xml::node(out, nodes, node);
+        for id in &node.running {
+            if let Some(found) = primitives.iter().find(|p| p.facts.id == *id) {
+                xml::resource(out, made, &ResourceStatus::Primitive((*found).clone()));
+            }
+        }
+    }
+    let resources = xml::element(out, parent, "resources", &[]);
+    for resource in &snapshot.resources {
+        if !leaves(resource).iter().all(|primitive| primitive.active) {
+            xml::resource(out, resources, resource);
+        }
     }
 }
 
@@ -114,10 +140,16 @@ fn details(view: &View, seen: &Monitored, out: &mut Document, root: ElementId) {
         let list = xml::element(out, root, "node_attributes", &[]);
         for (node, attributes) in &details.node_attributes {
             let node = xml::element(out, list, "node", &[("name", node)]);
-            for (name, value) in attributes {
-                xml::element(out, node, "attribute", &[("name", name), ("value", value)]);
+            for NodeAttribute { name, value, expected } in attributes {
+                let expected = expected.map(|expected| expected.to_string());
+                let mut attributes = vec![("name", name.as_str()), ("value", value)];
+                attributes.extend(expected.as_deref().map(|expected| ("expected", expected)));
+                xml::element(out, node, "attribute", &attributes);
             }
         }
+    }
+    if (shows(Section::Operations) || shows(Section::FailCounts)) && !details.histories.is_empty() {
+        histories(seen, shows(Section::Operations), out, root);
     }
     if shows(Section::Failures) && !details.failures.is_empty() {
         failures(seen, out, root);
@@ -151,6 +183,55 @@ fn details(view: &View, seen: &Monitored, out: &mut Document, root: ElementId) {
             xml::element(out, list, "ban", &attributes);
         }
     }
+}
+
+fn histories(seen: &Monitored, operations: bool, out: &mut Document, root: ElementId) {
+    let list = xml::element(out, root, "node_history", &[]);
+    for history in &seen.details.histories {
+        let node = xml::element(out, list, "node", &[("name", &history.node)]);
+        let shown = history.resources.iter();
+        for resource in shown.filter(|resource| operations || resource.fail_count.is_some()) {
+            let threshold = resource.migration_threshold.to_string();
+            let failed = resource.last_failure.map(|at| date(at, source::now()));
+            let removed = word(resource.removed);
+            let mut attributes = vec![
+                ("id", resource.id.as_str()),
+                ("orphan", removed),
+                ("removed", removed),
+                ("migration-threshold", &threshold),
+            ];
+            attributes.extend(resource.fail_count.as_deref().map(|count| ("fail-count", count)));
+            attributes.extend(failed.as_deref().map(|failed| ("last-failure", failed)));
+            let made = xml::element(out, node, "resource_history", &attributes);
+            if operations {
+                resource.operations.iter().for_each(|operation| past(operation, out, made));
+            }
+        }
+    }
+}
+
+fn past(operation: &PastOperation, out: &mut Document, parent: ElementId) {
+    let code = operation.exit_code.to_string();
+    let milliseconds = |ms: Option<&str>| ms.map(|ms| format!("{ms}ms"));
+    let changed = operation.last_rc_change.map(|at| date(at, source::now()));
+    let interval = milliseconds(operation.interval_ms.map(|ms| ms.to_string()).as_deref());
+    let (exec, queue) =
+        (milliseconds(operation.exec_ms.as_deref()), milliseconds(operation.queue_ms.as_deref()));
+    let mut attributes = vec![
+        ("call", operation.call.as_str()),
+        ("task", &operation.task),
+        ("rc", &code),
+        ("rc_text", result_text(operation.exit_code)),
+    ];
+    for (name, value) in [
+        ("interval", &interval),
+        ("last-rc-change", &changed),
+        ("exec-time", &exec),
+        ("queue-time", &queue),
+    ] {
+        attributes.extend(value.as_deref().map(|value| (name, value)));
+    }
+    xml::element(out, parent, "operation_history", &attributes);
 }
 
 fn failures(seen: &Monitored, out: &mut Document, root: ElementId) {

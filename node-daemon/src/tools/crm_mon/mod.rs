@@ -10,7 +10,8 @@ use std::ffi::OsString;
 
 use cib_model::{Document, schema};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use policy_engine::report::monitor::{Monitored, monitor};
+use policy_engine::report::monitor::{Monitored, monitor_some};
+use policy_engine::report::selection::Filter;
 use policy_engine::report::status::Display;
 use policy_engine::report::text::{Entry, Style, render};
 
@@ -166,7 +167,8 @@ impl Look {
         if let Err(error) = schema::upgrade(&mut current) {
             return Err((error.to_string(), exit::CONFIGURATION));
         }
-        let monitored = monitor(&current, source::now(), &view.display);
+        let filter = Filter { node: view.node.as_deref(), resource: view.resource.as_deref() };
+        let monitored = monitor_some(&current, source::now(), &view.display, filter);
         Ok(Look { cib, monitored, supervisor, local })
     }
 }
@@ -191,7 +193,7 @@ fn listing(view: &View, look: &Look) -> String {
 fn entries(view: &View, look: &Look) -> Vec<Entry> {
     let mut out: Vec<Entry> = summary::entries(view, look);
     for section in look.monitored.sections.iter().filter(|entry| !matches!(entry, Entry::Spacer)) {
-        let Entry::List { title, entries } = section else { continue };
+        let Entry::List { title, .. } = section else { continue };
         let shown = match title.as_str() {
             "Node List" => view.sections.has(Section::Nodes),
             title if title.ends_with("Resources") => view.sections.has(Section::Resources),
@@ -203,37 +205,7 @@ fn entries(view: &View, look: &Look) -> Vec<Entry> {
         if !out.is_empty() {
             out.push(Entry::Spacer);
         }
-        out.push(Entry::list(title.clone(), filtered(view, title, entries)));
+        out.push(section.clone());
     }
     out
-}
-
-/// The entries about the node or the resource that is asked for.
-fn filtered(view: &View, title: &str, entries: &[Entry]) -> Vec<Entry> {
-    let wanted = match (&view.resource, &view.node) {
-        (Some(resource), _) if title.ends_with("Resources") => resource,
-        (_, Some(node)) if title != "Node List" => node,
-        _ => return entries.to_vec(),
-    };
-    let kept: Vec<Entry> =
-        entries.iter().filter(|entry| mentions(entry, wanted)).cloned().collect();
-    if kept.is_empty() && title.ends_with("Resources") {
-        return vec![Entry::item("No active resources")];
-    }
-    kept
-}
-
-/// Whether an entry has a word in it.
-fn mentions(entry: &Entry, word: &str) -> bool {
-    let is_word = |text: &str| {
-        text.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '(' | ')' | ','))
-            .any(|part| part == word || part.trim_end_matches(':') == word)
-    };
-    match entry {
-        Entry::Item { text, .. } | Entry::Info(text) => is_word(text),
-        Entry::List { title, entries } => {
-            is_word(title) || entries.iter().any(|e| mentions(e, word))
-        }
-        Entry::Spacer => false,
-    }
 }

@@ -5,6 +5,8 @@ mod cleanup;
 mod parameters;
 mod queries;
 
+pub use queries::leaves;
+
 use std::ffi::OsString;
 
 use cib_model::{Document, Element, schema};

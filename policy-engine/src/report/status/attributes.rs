@@ -50,7 +50,7 @@ fn of_node(cluster: &mut Cluster<'_>, node: NodeId) -> Vec<Entry> {
 }
 
 /// What a ping resource active on the node would write when all hosts answer.
-fn expected(cluster: &mut Cluster<'_>, node: NodeId, attribute: &str) -> Option<i64> {
+pub fn expected(cluster: &mut Cluster<'_>, node: NodeId, attribute: &str) -> Option<i64> {
     for r in cluster.node(node).active.clone() {
         let res = cluster.resource(r);
         if !matches!(res.agent, "ping" | "pingd") {

@@ -8,7 +8,12 @@ use crate::report::text::Entry;
 use std::collections::BTreeMap;
 
 /// Lines `active/total agent: Active NODE` of a list of primitives.
-pub fn counts(cluster: &Cluster<'_>, primitives: &[ResourceId], display: &Display) -> Vec<Entry> {
+pub fn counts(
+    cluster: &Cluster<'_>,
+    primitives: &[ResourceId],
+    display: &Display,
+    in_group: bool,
+) -> Vec<Entry> {
     let mut by_agent: BTreeMap<String, Vec<ResourceId>> = BTreeMap::new();
     for r in primitives {
         by_agent.entry(agent_text(cluster, *r)).or_default().push(*r);
@@ -29,7 +34,7 @@ pub fn counts(cluster: &Cluster<'_>, primitives: &[ResourceId], display: &Displa
                 continue;
             }
             any = true;
-            let of = if display.inactive { format!("/{total}") } else { String::new() };
+            let of = if display.inactive || in_group { format!("/{total}") } else { String::new() };
             let name: &str = if display.rsc_only { "" } else { &n.name };
             out.push(Entry::item(format!("{active}{of}\t({agent}):\tActive {name}")));
         }

@@ -11,7 +11,7 @@ pub fn entries(cluster: &Cluster<'_>, g: ResourceId, display: &Display) -> Vec<E
     let res = cluster.resource(g);
     let mut members = Vec::new();
     if display.brief {
-        members = brief::counts(cluster, &res.children, display);
+        members = brief::counts(cluster, &res.children, display, true);
     } else {
         for member in &res.children {
             if display.inactive || active_any(cluster, *member) {

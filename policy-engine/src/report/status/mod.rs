@@ -13,12 +13,14 @@ mod probe;
 mod resources;
 mod tickets;
 
-pub use attributes::is_shown as is_shown_attribute;
+pub use attributes::{expected as expected_connectivity, is_shown as is_shown_attribute};
 pub use failures::shown as shown_failures;
+pub use history::recorded as recorded_operations;
 pub use nodes::health as node_health;
 pub use primitive::{agent_text, displayable_role, line as primitive_line, pending_word};
 pub use resources::{active_all, active_any, description, disabled};
 
+use super::selection::Selection;
 use super::text::Entry;
 use crate::model::cluster::Cluster;
 
@@ -101,11 +103,17 @@ impl Display {
 
 /// The sections of a status listing, separated by empty lines.
 pub fn listing(cluster: &mut Cluster<'_>, display: &Display) -> Vec<Entry> {
+    selected(cluster, display, &Selection::default())
+}
+
+/// The sections of a status listing of a cluster that was narrowed to a selection.
+pub fn selected(cluster: &mut Cluster<'_>, display: &Display, selection: &Selection) -> Vec<Entry> {
     let sections = [
-        Some(nodes::section(cluster, display)),
+        Some(nodes::section(cluster, display, selection)),
         Some(resources::section(cluster, display)),
         display.attributes.then(|| attributes::section(cluster, display)),
-        (display.failcounts || display.operations).then(|| history::section(cluster, display)),
+        (display.failcounts || display.operations)
+            .then(|| history::section(cluster, display, selection)),
         display.failures.then(|| failures::section(cluster, display)),
         display.tickets.then(|| tickets::tickets(cluster)),
         display.bans.then(|| tickets::bans(cluster, display)),

@@ -6,15 +6,16 @@ use crate::model::cluster::Cluster;
 use crate::model::ids::NodeId;
 use crate::model::node::{Node, NodeKind};
 use crate::model::options::HealthStrategy;
+use crate::report::selection::Selection;
 use crate::report::text::{Entry, bracketed};
 
 /// Section "Node List"; none without nodes.
-pub fn section(cluster: &Cluster<'_>, display: &Display) -> Option<Entry> {
+pub fn section(cluster: &Cluster<'_>, display: &Display, selection: &Selection) -> Option<Entry> {
     let mut entries = Vec::new();
     let mut collected: [Vec<String>; 5] = Default::default();
     for id in cluster.node_order.iter().copied() {
         if shown_individually(cluster, id, display) {
-            entries.extend(individual(cluster, id, display));
+            entries.extend(individual(cluster, id, display, selection));
         } else if let Some(list) = list_of(cluster, id) {
             collected[list].push(display_name(cluster, id, display));
         }
@@ -92,7 +93,12 @@ pub fn kind_word(cluster: &Cluster<'_>, id: NodeId) -> &'static str {
     }
 }
 
-fn individual(cluster: &Cluster<'_>, id: NodeId, display: &Display) -> Option<Entry> {
+fn individual(
+    cluster: &Cluster<'_>,
+    id: NodeId,
+    display: &Display,
+    selection: &Selection,
+) -> Option<Entry> {
     let n = cluster.node(id);
     let mut text = format!(
         "{} {}: {}",
@@ -114,10 +120,12 @@ fn individual(cluster: &Cluster<'_>, id: NodeId, display: &Display) -> Option<En
         return Some(Entry::item(text));
     }
     let inner = Display { rsc_only: true, ..*display };
+    let shown = n.active.iter().copied().filter(|r| selection.has_resource(*r));
+    let shown: Vec<_> = shown.collect();
     let lines: Vec<Entry> = if display.brief {
-        super::brief::counts(cluster, &n.active, &Display { inactive: false, ..inner })
+        super::brief::counts(cluster, &shown, &Display { inactive: false, ..inner }, false)
     } else {
-        n.active.iter().map(|r| Entry::item(primitive::line(cluster, *r, &inner))).collect()
+        shown.iter().map(|r| Entry::item(primitive::line(cluster, *r, &inner))).collect()
     };
     if display.brief && lines.is_empty() {
         return None;

@@ -37,6 +37,8 @@ pub fn line_as(
     let node = node.filter(|_| !display.rsc_only && res.active_on.len() <= 1);
     let agent = agent_text(cluster, r);
     let mut out = format!("{name}\t({agent}):\t");
+    // Ids of nodes are told with the nodes.
+    let unnumbered = Display { node_id: false, ..*display };
     if res.flags.removed {
         out.push_str(" ORPHANED");
     }
@@ -53,7 +55,7 @@ pub fn line_as(
     }
     if let Some(node) = node {
         out.push(' ');
-        out.push_str(&super::nodes::display_name(cluster, node, display));
+        out.push_str(&super::nodes::display_name(cluster, node, &unnumbered));
     }
     if role == Role::Stopped
         && let Some(rc) = probe::masked_failure(cluster, r, node)
@@ -70,7 +72,7 @@ pub fn line_as(
         let names: Vec<String> = res
             .active_on
             .iter()
-            .map(|n| super::nodes::display_name(cluster, *n, display))
+            .map(|n| super::nodes::display_name(cluster, *n, &unnumbered))
             .collect();
         out.push(' ');
         out.push_str(&crate::report::text::bracketed(names.iter().map(String::as_str)));

@@ -17,7 +17,7 @@ pub fn section(cluster: &Cluster<'_>, display: &Display) -> Option<Entry> {
     if display.brief && !display.by_node {
         let primitives: Vec<_> =
             order.iter().copied().filter(|r| cluster.resource(*r).is_primitive()).collect();
-        entries.extend(brief::counts(cluster, &primitives, display));
+        entries.extend(brief::counts(cluster, &primitives, display, false));
     }
     for r in order {
         let res = cluster.resource(r);
