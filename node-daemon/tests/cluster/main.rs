@@ -2,7 +2,11 @@
 //!
 //! `CLUSTER_SEEDS=N` sets how many random histories are run (100 unless set), `CLUSTER_SEED=S` runs one
 //! of them and prints what happened. The thorough run is
-//! `CLUSTER_SEEDS=10000 cargo test --release -p node-daemon --test cluster`.
+//! `CLUSTER_SEEDS=10000 cargo test --release -p node-daemon --test cluster random`.
+//!
+//! Beside the histories there are stories ([`stories`]): one scenario each, told with several seeds. With
+//! `CLUSTER_SEED=S` and its name one of them is told with that seed alone, and all that the nodes log:
+//! `CLUSTER_SEED=4 cargo test --release -p node-daemon --test cluster the_last_node -- --nocapture`.
 
 mod agents;
 mod chronicle;
