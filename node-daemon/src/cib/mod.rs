@@ -11,6 +11,7 @@
 //! itself, replicas could stay apart for good. So that a DC of another partition cannot do this to a cluster
 //! it comes to, the question and the CIB carry the ring they belong to.
 
+mod access;
 pub mod apply;
 mod store;
 
@@ -109,7 +110,7 @@ impl CibManager {
         };
         match operation {
             CibOperation::Query { scope, children } => {
-                let result = self.query(&scope, children);
+                let result = self.query(&scope, children, origin.user.as_deref(), now);
                 answer(out, from, token, result.map(Some));
             }
             CibOperation::Primary(primary) => {
@@ -141,10 +142,21 @@ impl CibManager {
         }
     }
 
-    fn query(&self, scope: &Scope, children: bool) -> Result<SharedDocument, CibError> {
-        match scope {
-            Scope::All if children => Ok(self.document.clone().into()),
-            _ => apply::query(&self.document, scope, children).map(SharedDocument::new),
+    fn query(
+        &self,
+        scope: &Scope,
+        children: bool,
+        user: Option<&str>,
+        now: Now,
+    ) -> Result<SharedDocument, CibError> {
+        let visible = access::visible(&self.document, user, now.wall)?;
+        match (scope, visible) {
+            (Scope::All, None) if children => Ok(self.document.clone().into()),
+            (Scope::All, Some(visible)) if children => Ok(SharedDocument::new(visible)),
+            (_, visible) => {
+                let document = visible.as_ref().unwrap_or(&self.document);
+                apply::query(document, scope, children).map(SharedDocument::new)
+            }
         }
     }
 
@@ -284,6 +296,7 @@ impl CibManager {
                 versioning = Versioning::Given;
             }
         }
+        access::check(&self.document, &changed, origin.user.as_deref(), origin.wall)?;
         let (have, made) =
             (CibVersion::of(self.document.root(), 0), CibVersion::of(changed.root(), 0));
         if made < have {

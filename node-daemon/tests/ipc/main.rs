@@ -1,6 +1,8 @@
 //! Clients of a node, good and bad, on real sockets.
 
+mod access;
 mod node;
+mod terminal;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
