@@ -3,6 +3,7 @@
 //! One program: called under its own name it takes subcommands, called through a link named like a
 //! classic tool (`crm_simulate`) it is that tool.
 
+mod ring;
 mod simulate;
 mod survey;
 mod tools;
@@ -31,6 +32,8 @@ enum Command {
     /// An agent of the demonstration
     #[command(hide = true)]
     DemoAgent(demo::AgentArguments),
+    /// Look at the ring of a running node
+    Ring(ring::Arguments),
     /// Run this machine as a cluster node
     Run(supervisor::RunArguments),
     /// Run one subsystem of a node; the supervisor does it
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
             Command::Survey(arguments) => survey::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::DemoAgent(arguments) => demo::agent(&arguments),
+            Command::Ring(arguments) => ring::run(&arguments),
             Command::Run(arguments) => supervisor::run(&arguments),
             Command::Subsystem(arguments) => supervisor::run_subsystem(&arguments),
         },

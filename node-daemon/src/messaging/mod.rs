@@ -8,8 +8,10 @@
 //! node's events and lends it the node to send.
 
 mod fragments;
+mod report;
 
 pub use fragments::{Fragments, MAX_CHUNK, split};
+pub use report::{GroupReport, LinkReport, RingName, RingReport};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -393,6 +395,12 @@ impl Messaging {
         !self.waiting.is_empty()
             || !self.ballots.is_empty()
             || self.connections.values().any(|c| *c == Connection::Wanted)
+    }
+
+    /// A node's name, or its id if it is not in the configuration.
+    pub fn name_of(&self, id: u32) -> String {
+        let known = self.configured.iter().find(|node| node.id.get() == id);
+        known.map_or_else(|| id.to_string(), |node| node.name.clone())
     }
 
     /// All nodes of the cluster's configuration.

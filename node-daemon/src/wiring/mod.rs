@@ -11,6 +11,7 @@ pub mod ring;
 pub mod room;
 pub mod rooms;
 pub mod settings;
+pub mod window;
 
 pub use clock::Clock;
 pub use post::{Inbox, Mail, Post, Postmaster};

@@ -10,14 +10,17 @@ use quorum::Votes;
 use quorum::store::{FileDirectory, Persistent, Store};
 
 use super::post::{Inbox, Mail, Mailbox, Postmaster};
+use super::window::Window;
 use super::{Clock, NodeSettings, Post, SettingsError};
-use crate::messaging::{Messaging, VotesStore};
+use crate::messaging::{Messaging, RingReport, VotesStore};
 use crate::subsystem::{Body, Ending, Room};
 
 /// How long an orderly leave may take.
 const FAREWELL: Duration = Duration::from_millis(200);
 /// Pieces of mail taken before the ring is looked at again.
 const BATCH: usize = 512;
+/// Somebody wants to look at the ring.
+const WINDOW: Token = Token(FIRST_FREE_TOKEN + 1);
 
 struct VotesFile(Store<FileDirectory>);
 
@@ -31,6 +34,7 @@ impl VotesStore for VotesFile {
 pub struct RingLoop {
     driver: Driver,
     messaging: Messaging,
+    window: Window,
     inbox: Inbox,
     mailbox: Mailbox,
     clock: Clock,
@@ -73,8 +77,9 @@ impl RingLoop {
             socket_buffer: 1 << 20,
         })?;
         let waker = Arc::new(Waker::new(driver.registry(), Token(FIRST_FREE_TOKEN))?);
+        let window = Window::open(&node.state, driver.registry(), WINDOW)?;
         let (mailbox, inbox) = Mailbox::new(Some(waker));
-        Ok(RingLoop { driver, messaging, inbox, mailbox, clock })
+        Ok(RingLoop { driver, messaging, window, inbox, mailbox, clock })
     }
 
     /// Where to send what is for messaging.
@@ -92,7 +97,11 @@ impl RingLoop {
             let now = self.clock.now();
             let timer = self.messaging.poll_timeout().map(|at| at.saturating_sub(now.elapsed));
             let wait = if more || self.driver.is_behind() { Some(Duration::ZERO) } else { timer };
-            self.driver.turn(wait)?;
+            if self.driver.turn(wait)?.contains(&WINDOW) {
+                let date = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y").to_string();
+                self.window
+                    .serve(&|| RingReport::of(&self.messaging, self.driver.endpoint(), &date));
+            }
             self.messaging.handle_timeout(self.clock.now());
             more = true;
             for _ in 0..BATCH {
