@@ -7,8 +7,8 @@ use clap::{ArgMatches, Command};
 use node_daemon::ipc::client::{Client, ClientError};
 use node_daemon::ipc::{Endpoint, Place};
 
-use super::commands::{self, flag, given, last_given, long_value, text, tool, value};
-use super::output::{Format, Output};
+use super::commands::{flag, given, last_given, long_value, text, tool, value};
+use super::output::Output;
 use super::{exit, node};
 
 const COMMANDS: [&str; 6] = ["update", "update-both", "update-delay", "query", "delete", "refresh"];
@@ -37,12 +37,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     let code = match request(&matches) {

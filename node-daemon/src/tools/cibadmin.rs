@@ -8,9 +8,9 @@ use cib_model::schema::Schema;
 use cib_model::{Document, digest, validate};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::commands::{self, flag, given, last_given, long_value, text, tool, value};
+use super::commands::{flag, given, last_given, long_value, text, tool, value};
 use super::exit;
-use super::output::{Format, Output};
+use super::output::Output;
 use super::source::{self, Call, Failure, Source};
 
 const COMMANDS: [&str; 13] = [
@@ -71,12 +71,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     let code = execute(&matches, &mut out);

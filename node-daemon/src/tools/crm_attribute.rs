@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use regex::Regex;
 
 use super::commands::{self, flag, given, last_given, long_value, text, tool, value};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::source::{Call, Failure, Source};
 use super::{attrd_updater, exit, node};
 
@@ -81,12 +81,8 @@ pub fn run_as_master(arguments: &[OsString]) -> u8 {
 }
 
 fn run_as(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     out.quiet = given(&matches, "quiet");

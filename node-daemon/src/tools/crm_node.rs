@@ -7,9 +7,9 @@ use cib_model::operation::Operation;
 use clap::{ArgMatches, Command};
 use node_daemon::ipc::client::ClientError;
 
-use super::commands::{self, flag, given, last_given, text, tool, value};
+use super::commands::{flag, given, last_given, text, tool, value};
 use super::node::{self, Controller, Request, payload};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::source::{Call, Source};
 use super::{attrd_updater, exit};
 
@@ -30,12 +30,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     let Some(command) = last_given(&matches, &COMMANDS) else {

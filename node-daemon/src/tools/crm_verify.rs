@@ -9,9 +9,9 @@ use policy_engine::report::monitor::monitor;
 use policy_engine::report::status::Display;
 use policy_engine::{Level, Message, Options, plan};
 
-use super::commands::{self, flag, given, text, tool, value};
+use super::commands::{flag, given, text, tool, value};
 use super::exit;
-use super::output::{Format, Output};
+use super::output::Output;
 use super::source::{self, Source};
 
 fn command() -> Command {
@@ -26,12 +26,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     let code = execute(&matches, &mut out);

@@ -11,7 +11,7 @@ use node_daemon::ipc::{Endpoint, Place};
 use super::commands::{self, flag, last_given, text, tool, value};
 use super::exit;
 use super::node::{self, Controller, Request, envelope, payload};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::source::Source;
 
 /// No DC is elected yet.
@@ -30,12 +30,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     out.quiet = commands::given(&matches, "quiet");

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use cib_model::{Document, Element};
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 
 use super::{commands, exit};
 
@@ -40,6 +40,14 @@ pub struct Output {
 }
 
 impl Output {
+    /// How every tool begins that gives text and XML: its command line understood, its output where and as
+    /// wanted; or the code with which it ends.
+    pub fn begin(command: Command, arguments: &[OsString]) -> Result<(ArgMatches, Output), u8> {
+        let matches = commands::parse(command, arguments)?;
+        let out = Output::of(&matches, arguments, &[Format::Xml])?;
+        Ok((matches, out))
+    }
+
     /// As the command line wants it.
     pub fn of(
         matches: &ArgMatches,

@@ -9,8 +9,8 @@ use clap::{ArgMatches, Command};
 use node_daemon::ipc::client::{Client, ClientError};
 use node_daemon::ipc::{Endpoint, Place};
 
-use super::commands::{self, flag, given, long_value, text, tool, value};
-use super::output::{Format, Output};
+use super::commands::{flag, given, long_value, text, tool, value};
+use super::output::Output;
 use super::{exit, node};
 
 /// The call is synchronous, and a node may fence itself.
@@ -67,12 +67,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     out.quiet = given(&matches, "quiet");

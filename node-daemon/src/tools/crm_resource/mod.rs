@@ -16,7 +16,7 @@ use policy_engine::report::status::Display;
 
 use super::commands::{self, flag, given, last_given, long_flag, text, tool, value};
 use super::exit;
-use super::output::{Format, Output};
+use super::output::Output;
 use super::source::{self, Failure, Source};
 
 /// Commands; the last one given counts.
@@ -96,12 +96,8 @@ fn command() -> Command {
 
 /// Runs it.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let matches = match commands::parse(command(), arguments) {
-        Ok(matches) => matches,
-        Err(code) => return code,
-    };
-    let mut out = match Output::of(&matches, arguments, &[Format::Xml]) {
-        Ok(out) => out,
+    let (matches, mut out) = match Output::begin(command(), arguments) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     out.quiet = given(&matches, "quiet");
