@@ -244,6 +244,12 @@ impl Controller {
         if state != State::Idle {
             self.timers.cancel(&Timer::Recheck);
         }
+        // Nobody may have led when this node was told to leave: whoever leads now has to hear of it, before
+        // it plans if that is this node itself.
+        let leads_now = before == State::FinalizeJoin && state == State::PolicyEngine;
+        if self.shutting_down && (leads_now || matches!(state, State::NotDc | State::Idle)) {
+            out.all(Room::Controller, Body::from(Box::new(ControllerPeer::ShutdownRequest)));
+        }
         match state {
             State::Pending => {
                 self.timers.arm(Timer::DcDeadtime, now.elapsed + self.options.dc_deadtime)
@@ -251,20 +257,8 @@ impl Controller {
             State::NotDc => {
                 self.timers.cancel(&Timer::DcDeadtime);
                 self.fenced_to_record.clear();
-                if self.shutting_down {
-                    out.all(
-                        Room::Controller,
-                        Body::from(Box::new(ControllerPeer::ShutdownRequest)),
-                    );
-                }
             }
             State::Idle => {
-                if self.shutting_down {
-                    out.all(
-                        Room::Controller,
-                        Body::from(Box::new(ControllerPeer::ShutdownRequest)),
-                    );
-                }
                 self.arm_recheck(now);
             }
             _ => self.timers.cancel(&Timer::DcDeadtime),

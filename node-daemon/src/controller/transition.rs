@@ -469,6 +469,8 @@ impl Controller {
             Some(task) => {
                 log::info!("controller: {task} of {name} is in progress");
                 self.peers.entry(node).expected = Some(Expected::Down);
+                // Whatever else was under way there, a probe for instance, will not be heard of again.
+                self.fail_actions_of(node);
             }
             None if planted(Mutation::ExpectLossOfAll) => {
                 self.peers.entry(node).expected = Some(Expected::Down);
@@ -479,12 +481,7 @@ impl Controller {
                 self.want_calculation();
             }
             None => {
-                let lost = lead.run.as_mut().filter(|run| !run.over);
-                let lost =
-                    lost.map(|run| run.executor.fail_node(&name, &xml_id)).unwrap_or_default();
-                for number in lost {
-                    self.timers.cancel(&Timer::Action(number));
-                }
+                self.fail_actions_of(node);
                 // What is planned next has to know it.
                 self.write_node_state(node, out);
                 self.await_return(now, node);
@@ -498,6 +495,16 @@ impl Controller {
             }
         }
         self.write_node_state(node, out);
+    }
+
+    /// Actions that were to be done on a node that is gone have failed.
+    fn fail_actions_of(&mut self, node: NodeId) {
+        let name = self.peers.name(node).to_owned();
+        let run = self.lead.as_mut().and_then(|lead| lead.run.as_mut()).filter(|run| !run.over);
+        let lost = run.map(|run| run.executor.fail_node(&name, &node.to_string()));
+        for number in lost.unwrap_or_default() {
+            self.timers.cancel(&Timer::Action(number));
+        }
     }
 
     /// A controller that is gone while its node is here is perhaps being started again: planning waits for

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use node_daemon::controller::State;
 use node_daemon::subsystem::NodeId;
 
 use crate::scene::{Bed, Scene, each_seed};
@@ -228,5 +229,37 @@ fn a_clean_leaver_may_be_cut_off_without_being_fenced() {
         assert!(scene.world.is_quorate(scene.dc()), "{}", name(node));
         assert!(scene.reality().orders.is_empty());
         scene.finish();
+    });
+}
+
+/// Two of three nodes, which wait for the third, so that nobody leads for a while.
+fn two_without_dc(seed: u64) -> Scene {
+    let mut scene = Bed::three().option("startup-fencing", "false").dark(seed);
+    for number in [1, 2] {
+        scene.world.start(id(number));
+    }
+    scene.until("a ring without DC", |world| {
+        [1, 2].iter().all(|number| {
+            let controller = &world.nodes[&id(*number)].controller;
+            controller.state() == State::Pending && world.is_quorate(id(*number))
+        })
+    });
+    scene
+}
+
+#[test]
+fn a_node_told_to_leave_before_anybody_leads_leaves_even_if_it_comes_to_lead() {
+    each_seed(|seed| {
+        for leaving in [&[1][..], &[2], &[1, 2]] {
+            let mut scene = two_without_dc(seed);
+            for number in leaving {
+                scene.world.fault(Fault::Shutdown(id(*number)));
+            }
+            scene.until("their end", |world| {
+                leaving.iter().all(|number| !world.nodes.contains_key(&id(*number)))
+            });
+            let reality = scene.reality();
+            assert!(reality.fenced.is_empty() && reality.violations.is_empty(), "{reality:#?}");
+        }
     });
 }
