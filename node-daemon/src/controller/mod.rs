@@ -244,11 +244,8 @@ impl Controller {
         if state != State::Idle {
             self.timers.cancel(&Timer::Recheck);
         }
-        // Nobody may have led when this node was told to leave: whoever leads now has to hear of it, before
-        // it plans if that is this node itself.
-        let leads_now = before == State::FinalizeJoin && state == State::PolicyEngine;
-        if self.shutting_down && (leads_now || matches!(state, State::NotDc | State::Idle)) {
-            out.all(Room::Controller, Body::from(Box::new(ControllerPeer::ShutdownRequest)));
+        if self.shutting_down && matches!(state, State::NotDc | State::Idle) {
+            self.to_all(ControllerPeer::ShutdownRequest, out);
         }
         match state {
             State::Pending => {

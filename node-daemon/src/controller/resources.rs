@@ -2,11 +2,12 @@
 //! (spec 60 §7.6, §8.1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cib_model::Document;
 
 use super::results::RESENT;
-use super::{Controller, delete_all, modify_status};
+use super::{Controller, Timer, delete_all, modify_status};
 use crate::subsystem::{
     ActionRequest, AgentName, CibOperation, CibUpdate, ControllerPeer, ExecutorEvent,
     ExecutorRequest, HistoryRecord, NodeId, Now, Operation, OperationEnd, Outputs, Room,
@@ -17,6 +18,9 @@ type Entry = Vec<(String, String)>;
 
 const CANCELLED: i32 = 1;
 const INVALID: i32 = 9;
+
+/// Time in which a DC's own wish to leave reaches the CIB through the ring.
+const HEARING: Duration = Duration::from_millis(100);
 
 /// What is known of one resource on this node.
 #[derive(Debug, Clone)]
@@ -179,6 +183,13 @@ impl Controller {
             }
             "clear_failcount" => self.clear_failures(&action, &resource, out),
             "start" if self.shutting_down => {
+                // Whoever planned this does not know, or no longer: nobody led when it was said, or the
+                // attribute is lost.
+                self.to_all(ControllerPeer::ShutdownRequest, out);
+                if self.lead.is_some() {
+                    // This node itself will plan again: not before that can have been heard.
+                    self.timers.arm(Timer::TransitionDelay, now.elapsed + HEARING);
+                }
                 self.refuse(from, &action, "Not attempting start due to shutdown in progress", out);
             }
             operation if operation != "stop" && !self.state.may_act() => {
