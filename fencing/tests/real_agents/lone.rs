@@ -101,6 +101,15 @@ impl Lone {
         }
     }
 
+    /// Goes on until this holds, which it must within a few seconds.
+    pub fn turn_until(&mut self, holds: impl Fn() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(10);
+        while !holds() {
+            assert!(Instant::now() < patience, "it never came to hold");
+            self.standalone.turn(Duration::from_millis(20)).expect("a turn");
+        }
+    }
+
     pub fn fence(&mut self, action: Action, target: &str, seconds: u32) -> Outcome {
         let target = NodeName::new(target).expect("a name");
         match self.ask(Request::Fence(FenceOrder::new(target, action, Seconds(seconds)))) {
