@@ -366,6 +366,7 @@ impl Controller {
         let timeout = run.map_or(Duration::from_secs(60), |run| run.fencing_timeout);
         let token = self.token();
         self.fences.insert(token, (action.head.id, target.clone()));
+        let client = format!("controller.{}", self.me);
         let task = FencingTask::Fence {
             target,
             action: verb,
@@ -373,8 +374,9 @@ impl Controller {
             delay_s: delay.and_then(|text| text.parse().ok()).unwrap_or(0),
             tolerance_s: 0,
             allow_self: confirmed == 1,
+            by_id: false,
         };
-        out.here(Room::Fencer, FenceRequest { token, client: "controller".to_owned(), task });
+        out.here(Room::Fencer, FenceRequest { token, client, task });
     }
 
     /// An action is over. False if it was not under way.

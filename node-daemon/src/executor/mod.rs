@@ -19,8 +19,9 @@ use lrm::operation::{
 use lrm::outcome::{ExecStatus, OcfExit, Outcome};
 
 use crate::subsystem::{
-    Address, AgentName, AlertRun, Body, Ending, Envelope, ExecutorEvent, ExecutorRequest,
-    FenceAnswer, FenceRequest, FencingTask, Now, Operation, OperationEnd, Outputs, Room, Subsystem,
+    Address, AgentName, AlertRun, Body, DeviceQuestion, Ending, Envelope, ExecutorEvent,
+    ExecutorRequest, FenceAnswer, FenceRequest, FencingTask, Now, Operation, OperationEnd, Outputs,
+    Room, Subsystem,
 };
 
 /// The only client: the controller.
@@ -275,9 +276,11 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
                 timeout_s: seconds(timeout),
             },
             FenceAction::Stop => FencingTask::StopDevice { device },
-            FenceAction::Monitor { timeout } => {
-                FencingTask::MonitorDevice { device, timeout_s: seconds(timeout) }
-            }
+            FenceAction::Monitor { timeout } => FencingTask::AskDevice {
+                device,
+                question: DeviceQuestion::Monitor,
+                timeout_s: seconds(timeout),
+            },
         };
         self.fences.insert(token, request.run);
         out.here(Room::Fencer, FenceRequest { token, client: "executor".to_owned(), task });

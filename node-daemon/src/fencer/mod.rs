@@ -2,6 +2,7 @@
 
 mod agents;
 mod configuration;
+mod request;
 
 pub use agents::{FenceAgents, RealAgents};
 pub use configuration::read as read_configuration;
@@ -9,21 +10,17 @@ pub use configuration::read as read_configuration;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fencing::agent::Action;
-use fencing::clock::{Moment, Seconds};
-use fencing::device::DeviceDefinition;
+use fencing::clock::Moment;
 use fencing::executor::CallId;
-use fencing::fencer::{FenceOrder, Fencer, Input, Notification, Output, Request, Response};
-use fencing::message::HistoryEntry;
-use fencing::name::{AgentName, DeviceId, NodeName};
+use fencing::fencer::{Fencer, Input, Notification, Output, Request, Response};
+use fencing::name::{DeviceId, NodeName};
 use fencing::outcome::Outcome;
 use fencing::process::Finished;
-use fencing::secret::Parameters;
 
+use self::request::{monitor, record, result_of, translate};
 use crate::subsystem::{
-    Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceRequest,
-    FenceVerb, FencerNotice, FencingRecord, FencingResult, FencingTask, NodeId, Now, Outputs, Room,
-    Scope, Subsystem,
+    Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceDevice,
+    FenceRequest, FencerEvent, FencerNotice, NodeId, Now, Outputs, Room, Scope, Subsystem,
 };
 
 /// Most requests that may wait for an answer.
@@ -42,7 +39,6 @@ struct Call {
 
 /// See the [module](self).
 pub struct FencerRoom<A> {
-    me: NodeId,
     name: String,
     fencer: Fencer,
     agents: A,
@@ -60,7 +56,6 @@ impl<A: FenceAgents> FencerRoom<A> {
     pub fn new(me: NodeId, name: &str, agents: A, seed: u64) -> Result<FencerRoom<A>, String> {
         let local = NodeName::new(name).map_err(|error| error.to_string())?;
         Ok(FencerRoom {
-            me,
             name: name.to_owned(),
             fencer: Fencer::new(local, format!("fencer.{name}"), seed),
             agents,
@@ -103,7 +98,7 @@ impl<A: FenceAgents> FencerRoom<A> {
         self.calls.insert(number, call);
         let input = Input::Request {
             call: CallId { client: 1, call: number },
-            client: format!("{client}.{}", self.me),
+            client: client.to_owned(),
             privileged: true,
             request,
         };
@@ -135,7 +130,7 @@ impl<A: FenceAgents> FencerRoom<A> {
             }
             Response::Devices(devices) => FenceAnswer::Devices {
                 token,
-                devices: devices.iter().map(|device| device.as_str().to_owned()).collect(),
+                devices: devices.iter().map(|device| self.device(device)).collect(),
             },
             Response::History(entries) => {
                 FenceAnswer::History { token, records: entries.iter().map(record).collect() }
@@ -143,6 +138,42 @@ impl<A: FenceAgents> FencerRoom<A> {
             Response::Timeout(_) => return,
         };
         out.reply(call.from, answer);
+    }
+
+    /// What is told of a device.
+    fn device(&self, id: &DeviceId) -> FenceDevice {
+        let known = self.fencer.executor().registry.get(id);
+        let agent = known.map(|device| device.definition.agent.as_str());
+        FenceDevice {
+            id: id.as_str().to_owned(),
+            agent: agent.unwrap_or("fence_watchdog").to_owned(),
+            verified: known.is_some_and(|device| device.verified),
+        }
+    }
+
+    fn notify(&self, notification: Notification, out: &mut Outputs) {
+        let event = match notification {
+            Notification::Fenced { result, .. } => {
+                let notice = FencerNotice {
+                    operation: result.operation.to_string(),
+                    target: result.target.as_str().to_owned(),
+                    action: result.action.as_str().to_owned(),
+                    delegate: result.delegate.as_ref().map(|name| name.as_str().to_owned()),
+                    client: result.client,
+                    origin: result.originator.as_str().to_owned(),
+                    result: result_of(&result.outcome),
+                };
+                out.here(Room::Controller, notice.clone());
+                return out.here(Room::Clients, notice);
+            }
+            Notification::DeviceRegistered(id) => {
+                FencerEvent::DeviceRegistered(id.as_str().to_owned())
+            }
+            Notification::DeviceRemoved(id) => FencerEvent::DeviceRemoved(id.as_str().to_owned()),
+            Notification::HistoryChanged => FencerEvent::HistoryChanged,
+            Notification::HistorySynchronised => FencerEvent::HistorySynchronised,
+        };
+        out.here(Room::Clients, event);
     }
 
     fn drain(&mut self, now: Now, out: &mut Outputs) {
@@ -176,20 +207,7 @@ impl<A: FenceAgents> FencerRoom<A> {
             Output::Run(run) => self.agents.run(now, run),
             Output::ReadMetadata(agent) => self.agents.read_metadata(now, agent),
             Output::Reply { call, response } => self.answered(now, call.call, response, out),
-            Output::Notify(Notification::Fenced { result, .. }) => {
-                out.here(
-                    Room::Controller,
-                    FencerNotice {
-                        target: result.target.as_str().to_owned(),
-                        action: result.action.as_str().to_owned(),
-                        delegate: result.delegate.as_ref().map(|name| name.as_str().to_owned()),
-                        client: result.client,
-                        origin: result.originator.as_str().to_owned(),
-                        result: result_of(&result.outcome),
-                    },
-                );
-            }
-            Output::Notify(_) => {}
+            Output::Notify(notification) => self.notify(notification, out),
             Output::SelfFence { action } => {
                 log::error!("fencer: this node fences itself ({action})");
                 out.end(Ending::Panic);
@@ -208,82 +226,6 @@ impl<A: FenceAgents> FencerRoom<A> {
 
 fn moment(now: Now) -> Moment {
     Moment { elapsed: now.elapsed, wall: now.wall }
-}
-
-fn monitor(device: DeviceId, seconds: u32) -> Request {
-    Request::Execute { device, action: Action::Monitor, target: None, timeout: Seconds(seconds) }
-}
-
-/// The fencer's request for a task, and a device to be monitored after it.
-fn translate(task: FencingTask) -> Result<(Request, Option<(DeviceId, u32)>), String> {
-    let node = |name: &str| NodeName::new(name).map_err(|error| error.to_string());
-    let id = |name: &str| DeviceId::new(name).map_err(|error| error.to_string());
-    let maybe = |name: Option<String>| name.map(|name| node(&name)).transpose();
-    let request = match task {
-        FencingTask::Fence { target, action, timeout_s, delay_s, tolerance_s, allow_self } => {
-            let action = match action {
-                FenceVerb::Off => Action::Off,
-                FenceVerb::Reboot => Action::Reboot,
-                FenceVerb::On => Action::On,
-            };
-            Request::Fence(FenceOrder {
-                delay: delay_s,
-                tolerance: Seconds(tolerance_s),
-                allow_self,
-                ..FenceOrder::new(node(&target)?, action, Seconds(timeout_s))
-            })
-        }
-        FencingTask::Confirm { target } => Request::DangerousConfirm { target: node(&target)? },
-        FencingTask::StartDevice { device, agent, parameters, timeout_s } => {
-            let device = id(&device)?;
-            let mut given = Parameters::new();
-            for (name, value) in parameters {
-                given.set(name, value);
-            }
-            let definition = DeviceDefinition {
-                id: device.clone(),
-                agent: AgentName::new(&agent).map_err(|error| error.to_string())?,
-                parameters: given,
-                provides_unfencing: false,
-            };
-            return Ok((Request::RegisterDevice(definition), Some((device, timeout_s))));
-        }
-        FencingTask::StopDevice { device } => Request::RemoveDevice(id(&device)?),
-        FencingTask::MonitorDevice { device, timeout_s } => monitor(id(&device)?, timeout_s),
-        FencingTask::ListDevices { target } => {
-            Request::ListDevices { target: maybe(target)?, action: Action::Off }
-        }
-        FencingTask::History { target } => Request::History { target: maybe(target)? },
-        FencingTask::CleanUpHistory { target } => {
-            Request::CleanUpHistory { target: maybe(target)? }
-        }
-    };
-    Ok((request, None))
-}
-
-fn result_of(outcome: &Outcome) -> FencingResult {
-    FencingResult {
-        ok: outcome.is_ok(),
-        no_device: outcome.status == fencing::outcome::ExecutionStatus::NoFenceDevice,
-        exit: outcome.exit,
-        status: outcome.status.number().into(),
-        reason: outcome.reason.clone(),
-        output: outcome.output.clone(),
-    }
-}
-
-fn record(entry: &HistoryEntry) -> FencingRecord {
-    FencingRecord {
-        id: format!("{}", entry.operation),
-        target: entry.target.as_str().to_owned(),
-        action: entry.action.as_str().to_owned(),
-        origin: entry.originator.as_str().to_owned(),
-        delegate: entry.delegate.as_ref().map(|name| name.as_str().to_owned()),
-        client: entry.client.clone(),
-        state: entry.state as u8,
-        completed_ns: u64::try_from(entry.completed.as_nanos()).unwrap_or(u64::MAX),
-        result: entry.outcome.as_ref().map(result_of),
-    }
 }
 
 impl<A: FenceAgents> Subsystem for FencerRoom<A> {

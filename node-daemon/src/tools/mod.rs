@@ -14,6 +14,8 @@ mod crm_resource;
 mod crm_verify;
 mod crmadmin;
 mod exit;
+mod fencer;
+mod fencing_events;
 mod node;
 mod output;
 pub(crate) mod source;

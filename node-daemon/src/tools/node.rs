@@ -162,3 +162,15 @@ pub fn local(program: &str) -> Result<String, ClientError> {
     let name = payload(&answer).and_then(|node| node.attribute("uname")).map(str::to_owned);
     Ok(name.unwrap_or_else(host_name))
 }
+
+/// The name of the node with this id in the cluster, if there is one.
+///
+/// # Errors
+/// When the controller does not answer.
+pub fn name_of_id(program: &str, id: &str) -> Result<Option<String>, ClientError> {
+    let mut controller = Controller::connect(program)?;
+    let by_id = [("id", id)];
+    let request = Request { attributes: &by_id, system: "crmd", ..Request::default() };
+    let answer = controller.ask("node-info", &request)?;
+    Ok(payload(&answer).and_then(|node| node.attribute("uname")).map(str::to_owned))
+}

@@ -119,6 +119,20 @@ impl Output {
         }
     }
 
+    /// A list of names as XML output.
+    pub fn items(&mut self, title: &str, item: Option<&str>, names: &[String]) {
+        let item = item.map(|item| format!(" name=\"{item}\"")).unwrap_or_default();
+        let open = format!("  <list name=\"{title}\" count=\"{}\"", names.len());
+        if names.is_empty() {
+            return self.xml(&format!("{open}/>\n"));
+        }
+        self.xml(&format!("{open}>\n"));
+        for name in names {
+            self.xml(&format!("    <item{item}>{}</item>\n", escape(name)));
+        }
+        self.xml("  </list>\n");
+    }
+
     /// XML that is the result itself: in XML output, as text within it.
     pub fn document(&mut self, text: &str) {
         if self.is_xml() {

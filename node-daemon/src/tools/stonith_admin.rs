@@ -1,27 +1,36 @@
 //! `stonith_admin`: fencing by hand (spec 81 §15).
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use cib_model::Document;
 use clap::{ArgMatches, Command};
-use node_daemon::ipc::client::{Client, ClientError};
-use node_daemon::ipc::{Endpoint, Place};
+use fencing::agent::normalised_xml;
+use fencing::name::AgentName;
+use fencing::outcome::ExecutionStatus;
+use fencing::process::{AGENT_DIRECTORY, ask_agent, installed_agents};
+use fencing::secret::Parameters;
+use node_daemon::ipc::client::ClientError;
 
 use super::commands::{flag, given, long_value, text, tool, value};
-use super::output::Output;
+use super::fencer::{Ended, Fencer, element};
+use super::fencing_events::{self, Detail, FencingEvent, State};
+use super::output::{Output, escape};
 use super::{exit, node};
 
-/// The call is synchronous, and a node may fence itself.
-const SYNCHRONOUS_SELF: u32 = 4096 + 2;
 /// A human says so.
 const MANUAL: u32 = 8;
 /// Forget past operations.
 const CLEAN_UP: u32 = 1 << 19;
+/// Gather past operations from all.
+const BROADCAST: u32 = 1 << 20;
 
-/// Commands, in the order in which the last one counts.
-const COMMANDS: [&str; 13] = [
+/// Names the directory of fence agents, if it is not the usual one.
+const AGENTS_VARIABLE: &str = "UNDERSTUDY_FENCE_AGENTS";
+
+/// Commands; of several the last in this order counts.
+const COMMANDS: [&str; 17] = [
+    "validate",
     "list-installed",
     "list-registered",
     "register",
@@ -29,12 +38,15 @@ const COMMANDS: [&str; 13] = [
     "deregister",
     "list-targets",
     "list",
+    "metadata",
     "reboot",
     "fence",
     "unfence",
     "confirm",
     "last",
     "history",
+    "register-level",
+    "deregister-level",
 ];
 
 fn command() -> Command {
@@ -45,7 +57,11 @@ fn command() -> Command {
         .arg(value("list", 'l', "List devices that can fence a node"))
         .arg(value("register", 'R', "Register a device"))
         .arg(value("deregister", 'D', "Forget a device"))
+        .arg(value("register-level", 'r', "Add devices to a topology level of a target"))
+        .arg(value("deregister-level", 'd', "Empty a topology level of a target"))
         .arg(value("query", 'Q', "Check a device"))
+        .arg(flag("metadata", 'M', "Show what an agent says about itself"))
+        .arg(flag("validate", 'K', "Check the configuration of a device"))
         .arg(value("fence", 'F', "Turn a node off"))
         .arg(value("unfence", 'U', "Turn a node on"))
         .arg(value("reboot", 'B', "Reboot a node"))
@@ -58,6 +74,8 @@ fn command() -> Command {
         .arg(value("agent", 'a', "Fence agent"))
         .arg(value("option", 'o', "Parameter of a device, NAME=VALUE"))
         .arg(value("env-option", 'e', "Parameter taken from the environment"))
+        .arg(value("device", 'v', "Device of a level; device whose secrets to use"))
+        .arg(value("index", 'i', "The level, 1 to 9"))
         .arg(value("tag", 'T', "Name to be known by"))
         .arg(value("timeout", 't', "Seconds to wait"))
         .arg(value("delay", 'y', "Seconds of delay"))
@@ -73,380 +91,322 @@ pub fn run(arguments: &[OsString]) -> u8 {
     };
     out.quiet = given(&matches, "quiet");
     let Some(command) = COMMANDS.into_iter().rfind(|command| given(&matches, command)) else {
-        // Nothing is left to be done if even help cannot be printed.
-        let _ = self::command().print_help();
+        eprintln!("{}", self::command().render_help());
         return out.finish(exit::USAGE);
     };
-    if command == "list-installed" {
-        let code = installed(&mut out);
-        return out.finish(code);
-    }
-    let code = match Fencer::connect(&matches) {
-        Ok(mut fencer) => fencer.execute(command, &matches, &mut out).unwrap_or_else(|error| {
-            out.error(format!("stonith_admin: {error}"));
-            node::exit_of(&error)
-        }),
-        Err(error) => {
-            log::debug!("{error}");
-            out.error("Could not connect to fencer: Transport endpoint is not connected");
-            exit::DISCONNECTED
+    for (name, short) in [("timeout", "-t"), ("delay", "-y"), ("index", "-i")] {
+        if let Some(given) = text(&matches, name)
+            && given.trim_end_matches('s').parse::<i32>().is_err()
+        {
+            out.error(format!("stonith_admin: Cannot parse integer value “{given}” for {short}"));
+            return out.finish(exit::USAGE);
         }
+    }
+    let code = match command {
+        "list-installed" => installed(&mut out),
+        "metadata" => metadata(&matches, &mut out),
+        "validate" => validate(&matches, &mut out),
+        _ => ask(command, &matches, &mut out),
     };
     out.finish(code)
 }
 
-fn installed(out: &mut Output) -> u8 {
-    let mut names: Vec<String> = std::fs::read_dir(Path::new("/usr/sbin"))
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with("fence_"))
-        .collect();
-    names.sort();
-    list("installed fence devices", "device", "fence device", &names, out);
-    exit::OK
+fn ask(command: &str, matches: &ArgMatches, out: &mut Output) -> u8 {
+    if let Err(text) = parameters(matches) {
+        out.error(format!("stonith_admin: {text}"));
+        return exit::USAGE;
+    }
+    let needs_agent = command == "register" && text(matches, "agent").is_none();
+    if needs_agent {
+        return agent_missing(out);
+    }
+    let name = match text(matches, "tag") {
+        Some(tag) => format!("stonith_admin.{tag}"),
+        None => "stonith_admin".to_owned(),
+    };
+    let connected = Fencer::connect(&name, seconds(matches, "timeout").unwrap_or(120));
+    let mut fencer = match connected {
+        Ok(fencer) => fencer,
+        Err(error) => {
+            log::debug!("{error}");
+            let lost = "Transport endpoint is not connected";
+            out.error(match (command, text(matches, command)) {
+                ("fence" | "reboot", Some(target)) => {
+                    format!("stonith_admin: Couldn't fence {target}: {lost}")
+                }
+                ("unfence", Some(target)) => {
+                    format!("stonith_admin: Couldn't unfence {target}: {lost}")
+                }
+                _ => format!("Could not connect to fencer: {lost}"),
+            });
+            return exit::DISCONNECTED;
+        }
+    };
+    let subject = text(matches, command).unwrap_or_default();
+    execute(&mut fencer, command, subject, matches, out).unwrap_or_else(|error| {
+        out.error(format!("stonith_admin: {error}"));
+        node::exit_of(&error)
+    })
 }
 
-fn list(title: &str, item: &str, noun: &str, names: &[String], out: &mut Output) {
-    let mut element = Document::new("list");
-    let root = element.root_id();
-    element.set_attribute(root, "name", title);
-    element.set_attribute(root, "count", &names.len().to_string());
-    for name in names {
-        out.line(name);
-        // The text of items has no place in a document without text nodes.
-        let child = element.append_element(root, "item");
-        element.set_attribute(child, "name", item);
-        element.set_attribute(child, "value", name);
+fn seconds(matches: &ArgMatches, name: &str) -> Option<u32> {
+    text(matches, name).and_then(|text| text.trim_end_matches('s').parse().ok())
+}
+
+fn agent_missing(out: &mut Output) -> u8 {
+    out.error("Please specify an agent to query using -a,--agent [value]");
+    eprintln!("{}", command().render_help());
+    exit::USAGE
+}
+
+fn execute(
+    fencer: &mut Fencer,
+    command: &str,
+    subject: &str,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<u8, ClientError> {
+    match command {
+        "list-registered" => devices(fencer, None, out),
+        "list" => devices(fencer, Some(subject), out),
+        "fence" => fence(fencer, subject, "off", matches, out),
+        "unfence" => fence(fencer, subject, "on", matches, out),
+        "reboot" => fence(fencer, subject, "reboot", matches, out),
+        "confirm" => {
+            let data =
+                element("stonith_admin", &[("st_target", subject), ("st_device_action", "off")]);
+            let ended = fencer.call("st_fence", MANUAL, Some(&data))?;
+            Ok(finished(&ended, &format!("Couldn't confirm {subject}"), out))
+        }
+        "query" => {
+            let mut ended = device(fencer, subject, "monitor")?;
+            if !ended.is_ok() {
+                ended = device(fencer, subject, "list")?;
+            }
+            Ok(ended.code())
+        }
+        "list-targets" => device(fencer, subject, "list").map(|ended| targets(&ended, out)),
+        "register" => register(fencer, subject, matches, out),
+        "deregister" => {
+            let data = element("st_device_id", &[("id", subject)]);
+            let ended = fencer.call("st_device_remove", 0, Some(&data))?;
+            Ok(finished(&ended, &format!("Couldn't remove {subject}"), out))
+        }
+        "register-level" => level(fencer, "st_level_add", "register", subject, matches, out),
+        "deregister-level" => level(fencer, "st_level_remove", "unregister", subject, matches, out),
+        "history" => history(fencer, subject, matches, out),
+        _ => last(fencer, subject, matches, out),
     }
+}
+
+/// Asks a device something.
+fn device(fencer: &mut Fencer, id: &str, action: &str) -> Result<Ended, ClientError> {
+    let data = element("st_device_id", &[("st_device_id", id), ("st_device_action", action)]);
+    fencer.call("st_execute", 0, Some(&data))
+}
+
+fn devices(fencer: &mut Fencer, target: Option<&str>, out: &mut Output) -> Result<u8, ClientError> {
+    let mut data = element("st_device_id", &[("st_device_action", "off")]);
+    if let Some(target) = target {
+        let root = data.root_id();
+        data.set_attribute(root, "st_target", target);
+    }
+    let ended = fencer.call("st_query", 0, Some(&data))?;
+    let found = ended.document.root().descendants().filter(|e| e.attribute("agent").is_some());
+    let ids: Vec<String> = found.filter_map(|e| e.xml_id().map(str::to_owned)).collect();
+    list("registered fence devices", Some("device"), "fence device", &ids, out);
+    Ok(ended.code())
+}
+
+fn list(title: &str, item: Option<&str>, noun: &str, names: &[String], out: &mut Output) {
+    names.iter().for_each(|name| out.line(name));
+    out.items(title, item, names);
     let plural = if names.len() == 1 { "" } else { "s" };
     out.line(format!("{} {noun}{plural} found", names.len()));
-    out.element(element.root());
 }
 
-struct Fencer {
-    client: Client,
-    call: u32,
-    timeout: u32,
+fn fence(
+    fencer: &mut Fencer,
+    target: &str,
+    action: &str,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<u8, ClientError> {
+    let data = element(
+        "stonith_admin",
+        &[
+            ("st_target", target),
+            ("st_device_action", action),
+            ("st_timeout", &fencer.timeout().to_string()),
+            ("st_tolerance", text(matches, "tolerance").unwrap_or("0").trim_end_matches('s')),
+            ("st_delay", text(matches, "delay").unwrap_or("0")),
+        ],
+    );
+    let ended = fencer.fence(&data)?;
+    let what = if action == "on" { "unfence" } else { "fence" };
+    Ok(finished(&ended, &format!("Couldn't {what} {target}"), out))
 }
 
-/// How an operation ended.
-struct Ended {
-    document: Document,
-    exit: i32,
-    status: i32,
-    reason: Option<String>,
+/// Parameters as given, or what is wrong with them.
+fn parameters(matches: &ArgMatches) -> Result<Vec<(String, String)>, String> {
+    let given = |key| matches.get_many::<String>(key).into_iter().flatten();
+    let mut parameters = Vec::new();
+    for option in given("option") {
+        let (name, value) =
+            option.split_once('=').ok_or_else(|| format!("Invalid option: -o {option}"))?;
+        parameters.push((name.to_owned(), value.to_owned()));
+    }
+    for name in given("env-option") {
+        let value = std::env::var(format!("OCF_RESKEY_{name}"));
+        parameters.push((name.clone(), value.map_err(|_| format!("Invalid option: -e {name}"))?));
+    }
+    Ok(parameters)
 }
 
-impl Ended {
-    fn read(text: &str) -> Ended {
-        let document = Document::parse(text).unwrap_or_else(|_| Document::new("st-reply"));
-        let root = document.root();
-        let number = |name| root.attribute(name).and_then(|v| v.parse().ok());
-        let (exit, status) = (number("rc-code").unwrap_or(1), number("op-status").unwrap_or(4));
-        let reason = root.attribute("exit-reason").map(str::to_owned);
-        Ended { exit, status, reason, document }
+fn register(
+    fencer: &mut Fencer,
+    id: &str,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<u8, ClientError> {
+    let agent = text(matches, "agent").unwrap_or_default();
+    let mut device =
+        element("st_device_id", &[("id", id), ("agent", agent), ("namespace", "stonith-ng")]);
+    let root = device.root_id();
+    let attributes = device.append_element(root, "attributes");
+    for (name, value) in parameters(matches).unwrap_or_default() {
+        device.set_attribute(attributes, &name, &value);
     }
-
-    fn is_ok(&self) -> bool {
-        self.exit == 0 && self.status == 0
-    }
-
-    /// The code with which to end (spec 81 §3.5, §15).
-    fn code(&self) -> u8 {
-        let legacy = self.document.root().attribute("st_rc").and_then(|v| v.parse::<i32>().ok());
-        match (self.is_ok(), legacy) {
-            (true, _) => exit::OK,
-            (_, Some(-62)) => exit::TIMEOUT,
-            (_, Some(-19 | -2)) => exit::NO_SUCH,
-            (_, Some(-13)) => exit::PERMISSION,
-            (_, Some(-22)) => exit::SOFTWARE,
-            (_, Some(-95)) => exit::UNSUPPORTED,
-            _ => exit::ERROR,
-        }
-    }
-
-    fn error(&self) -> &str {
-        match self.code() {
-            exit::TIMEOUT => "Timer expired",
-            exit::NO_SUCH => "No such device",
-            exit::PERMISSION => "Permission denied",
-            exit::UNSUPPORTED => "Operation not supported",
-            _ => "No data available",
-        }
-    }
+    let ended = fencer.call("st_device_register", 0, Some(&device))?;
+    Ok(finished(&ended, &format!("Couldn't register device {id} using agent {agent}"), out))
 }
 
-impl Fencer {
-    fn connect(matches: &ArgMatches) -> Result<Fencer, ClientError> {
-        let mut client = Client::connect(&Place::from_environment(), Endpoint::Fencer)?;
-        let name = match text(matches, "tag") {
-            Some(tag) => format!("stonith_admin.{tag}"),
-            None => "stonith_admin".to_owned(),
-        };
-        let mut register = Document::new("stonith_command");
-        let root = register.root_id();
-        for (key, value) in [("t", "stonith-ng"), ("st_op", "register"), ("st_clientname", &name)] {
-            register.set_attribute(root, key, value);
-        }
-        client.ask(&register.root().to_xml_compact(), node::TIMEOUT)?;
-        let timeout = text(matches, "timeout").and_then(|t| t.trim_end_matches('s').parse().ok());
-        Ok(Fencer { client, call: 1, timeout: timeout.unwrap_or(120) })
+/// Adds devices to a level, or empties it. A target with `=` in it is an attribute's value, one that
+/// begins with `@` a pattern.
+fn level(
+    fencer: &mut Fencer,
+    operation: &str,
+    verb: &str,
+    target: &str,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<u8, ClientError> {
+    let index = text(matches, "index").unwrap_or("0");
+    let devices: Vec<&str> =
+        matches.get_many::<String>("device").into_iter().flatten().map(String::as_str).collect();
+    let devices = devices.join(",");
+    let mut attributes = vec![("id", index), ("index", index)];
+    if let Some((name, value)) = target.split_once('=') {
+        attributes.extend([("target-attribute", name), ("target-value", value)]);
+    } else if let Some(pattern) = target.strip_prefix('@') {
+        attributes.push(("target-pattern", pattern));
+    } else {
+        attributes.push(("target", target));
     }
-
-    fn message(&mut self, operation: &str, options: u32, data: Option<&Document>) -> String {
-        self.call += 1;
-        let mut message = Document::new("stonith_command");
-        let root = message.root_id();
-        for (key, value) in [
-            ("t", "stonith-ng"),
-            ("st_op", operation),
-            ("st_callid", &self.call.to_string()),
-            ("st_callopt", &options.to_string()),
-            ("st_timeout", &self.timeout.to_string()),
-        ] {
-            message.set_attribute(root, key, value);
-        }
-        if let Some(data) = data {
-            let parent = message.append_element(root, "st_calldata");
-            message.copy_subtree(parent, data.root());
-        }
-        message.root().to_xml_compact()
+    if !devices.is_empty() {
+        attributes.push(("devices", &devices));
     }
-
-    fn call(
-        &mut self,
-        operation: &str,
-        options: u32,
-        data: Option<&Document>,
-    ) -> Result<Ended, ClientError> {
-        let message = self.message(operation, SYNCHRONOUS_SELF | options, data);
-        let patience = Duration::from_secs(u64::from(self.timeout) + 10);
-        self.client.ask(&message, patience).map(|text| Ended::read(&text))
+    let ended = fencer.call(operation, 0, Some(&element("fencing-level", &attributes)))?;
+    if !ended.is_ok() {
+        let error = ended.error();
+        out.error(format!("Can't {verb} topology level {index} for {target}: {error}"));
     }
+    Ok(ended.code())
+}
 
-    fn execute(
-        &mut self,
-        command: &str,
-        matches: &ArgMatches,
-        out: &mut Output,
-    ) -> Result<u8, ClientError> {
-        let subject = text(matches, command).unwrap_or_default();
-        match command {
-            "list-registered" => self.devices(None, out),
-            "list" => self.devices(Some(subject), out),
-            "fence" => self.fence(subject, "off", matches, out),
-            "unfence" => self.fence(subject, "on", matches, out),
-            "reboot" => self.fence(subject, "reboot", matches, out),
-            "confirm" => {
-                let data = element(
-                    "stonith_admin",
-                    &[("st_target", subject), ("st_device_action", "off")],
-                );
-                let ended = self.call("st_fence", MANUAL, Some(&data))?;
-                Ok(finished(&ended, &format!("Couldn't confirm {subject}"), out))
-            }
-            "query" => {
-                let data = element(
-                    "st_device_id",
-                    &[("st_device_id", subject), ("st_device_action", "monitor")],
-                );
-                let ended = self.call("st_execute", 0, Some(&data))?;
-                Ok(ended.code())
-            }
-            "list-targets" => {
-                let data = element(
-                    "st_device_id",
-                    &[("st_device_id", subject), ("st_device_action", "list")],
-                );
-                let ended = self.call("st_execute", 0, Some(&data))?;
-                Ok(targets(&ended, out))
-            }
-            "register" => self.register(subject, matches, out),
-            "deregister" => {
-                let ended = self.call(
-                    "st_device_remove",
-                    0,
-                    Some(&element("st_device_id", &[("id", subject)])),
-                )?;
-                Ok(finished(&ended, &format!("Couldn't remove {subject}"), out))
-            }
-            "history" => self.history(subject, matches, out),
-            _ => self.last(subject, out),
-        }
-    }
-
-    fn devices(&mut self, target: Option<&str>, out: &mut Output) -> Result<u8, ClientError> {
-        let mut data = element("st_device_id", &[("st_device_action", "off")]);
-        if let Some(target) = target {
-            let root = data.root_id();
-            data.set_attribute(root, "st_target", target);
-        }
-        let ended = self.call("st_query", 0, Some(&data))?;
-        let found = ended.document.root().descendants().filter(|e| e.attribute("agent").is_some());
-        let ids: Vec<String> = found.filter_map(|e| e.xml_id().map(str::to_owned)).collect();
-        list("registered fence devices", "device", "fence device", &ids, out);
-        Ok(ended.code())
-    }
-
-    fn fence(
-        &mut self,
-        target: &str,
-        action: &str,
-        matches: &ArgMatches,
-        out: &mut Output,
-    ) -> Result<u8, ClientError> {
-        let timeout = self.timeout.to_string();
-        let data = element(
-            "stonith_admin",
-            &[
-                ("st_target", target),
-                ("st_device_action", action),
-                ("st_timeout", &timeout),
-                ("st_tolerance", text(matches, "tolerance").unwrap_or("0").trim_end_matches('s')),
-                ("st_delay", text(matches, "delay").unwrap_or("0")),
-            ],
-        );
-        let message = self.message("st_fence", 2, Some(&data));
-        self.client.send(&message, false, node::TIMEOUT)?;
-        let mut patience = Duration::from_secs(u64::from(self.timeout) + 10);
-        let ended = loop {
-            let event = self.client.event(patience)?;
-            let ended = Ended::read(&event);
-            let root = ended.document.root();
-            match root.name() {
-                "st-async-timeout-value" => {
-                    let seconds = root.attribute("st_timeout").and_then(|s| s.parse::<u64>().ok());
-                    patience = Duration::from_secs(seconds.unwrap_or(0).min(86_400) + 10);
-                }
-                _ if root.attribute("st_op") == Some("st_fence") => break ended,
-                _ => {}
-            }
-        };
-        let what = if action == "on" { "unfence" } else { "fence" };
-        Ok(finished(&ended, &format!("Couldn't {what} {target}"), out))
-    }
-
-    fn register(
-        &mut self,
-        id: &str,
-        matches: &ArgMatches,
-        out: &mut Output,
-    ) -> Result<u8, ClientError> {
-        let Some(agent) = text(matches, "agent") else {
-            out.error("Please specify an agent to query using -a,--agent [value]");
-            return Ok(exit::USAGE);
-        };
-        let mut device =
-            element("st_device_id", &[("id", id), ("agent", agent), ("namespace", "stonith-ng")]);
-        let root = device.root_id();
-        let attributes = device.append_element(root, "attributes");
-        let given = |key| matches.get_many::<String>(key).into_iter().flatten();
-        for (name, value) in given("option").filter_map(|option| option.split_once('=')) {
-            device.set_attribute(attributes, name, value);
-        }
-        for name in given("env-option") {
-            if let Ok(value) = std::env::var(format!("OCF_RESKEY_{name}")) {
-                device.set_attribute(attributes, name, &value);
-            }
-        }
-        let ended = self.call("st_device_register", 0, Some(&device))?;
-        Ok(finished(&ended, &format!("Couldn't register {id}"), out))
-    }
-
-    fn records(&mut self, target: Option<&str>, options: u32) -> Result<Ended, ClientError> {
-        let data = target.map(|target| element("stonith_api", &[("st_target", target)]));
-        self.call("st_fence_history", options, data.as_ref())
-    }
-
-    fn history(
-        &mut self,
-        subject: &str,
-        matches: &ArgMatches,
-        out: &mut Output,
-    ) -> Result<u8, ClientError> {
-        let target = Some(subject).filter(|subject| *subject != "*");
-        if given(matches, "cleanup") {
-            let of = target.map(|target| format!(" for node {target}")).unwrap_or_default();
+fn history(
+    fencer: &mut Fencer,
+    subject: &str,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<u8, ClientError> {
+    let target = Some(subject).filter(|subject| !matches!(*subject, "*" | ""));
+    if given(matches, "cleanup") {
+        let of = target.map(|target| format!(" for node {target}")).unwrap_or_default();
+        if !out.quiet {
             out.line(format!("cleaning up fencing-history{of}"));
-            return Ok(self.records(target, CLEAN_UP)?.code());
         }
-        let ended = self.records(target, 0)?;
-        let mut count = 0;
-        let events = ended.document.root().descendants().filter(|e| e.name() == "st_execute");
-        // Without more words: what is under way, and the oldest success (spec 81 §15).
-        let (mut shown, mut success) = (Vec::new(), None);
-        for event in events {
-            match event.attribute("st_state") {
-                _ if given(matches, "verbose") => shown.push(event),
-                Some("2") => success = Some(event),
-                Some("4") => {}
-                _ => shown.push(event),
-            }
-        }
-        for event in shown.into_iter().chain(success) {
-            out.line(describe(event));
-            count += 1;
-        }
-        let plural = if count == 1 { "" } else { "s" };
-        out.line(format!("{count} event{plural} found"));
-        Ok(ended.code())
+        let (ended, _) = fencing_events::ask(fencer, target, CLEAN_UP)?;
+        return Ok(ended.code());
     }
-
-    fn last(&mut self, target: &str, out: &mut Output) -> Result<u8, ClientError> {
-        let ended = self.records(Some(target), 0)?;
-        let done =
-            ended.document.root().descendants().filter(|e| e.attribute("st_state") == Some("2"));
-        let when = done.filter_map(|e| e.attribute("st_date")?.parse::<i64>().ok()).max();
-        match when {
-            Some(when) => {
-                let date = policy_engine::report::tables::date(when, super::source::now());
-                out.line(format!("Node {target} last fenced at: {date}"));
-            }
-            None => out.line(format!("Node {target} has never been fenced")),
+    if given(matches, "broadcast") {
+        if !out.quiet {
+            out.line("gather fencing-history from all nodes");
         }
-        Ok(exit::OK)
+        fencing_events::ask(fencer, target, BROADCAST)?;
     }
+    let (ended, events) = fencing_events::ask(fencer, target, 0)?;
+    if !ended.is_ok() {
+        return Ok(finished(&ended, &format!("Couldn't get history of {subject}"), out));
+    }
+    show_history(&events, given(matches, "verbose"), out);
+    Ok(exit::OK)
 }
 
-/// One past operation in the technical style.
-fn describe(event: cib_model::Element<'_>) -> String {
-    let text = |name| event.attribute(name).unwrap_or_default();
-    let what = match text("st_device_action") {
-        "on" => "unfencing",
-        "off" => "turning off",
-        other => other,
-    };
-    let (state, when) = match text("st_state") {
-        "2" => ("successful", "last-successful"),
-        "4" => ("failed", "last-failed"),
-        _ => ("pending", ""),
-    };
-    let reason =
-        event.attribute("exit-reason").map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let delegate =
-        event.attribute("st_delegate").map(|d| format!("delegate={d}, ")).unwrap_or_default();
-    let (target, client, origin) = (text("st_target"), text("st_clientname"), text("st_origin"));
-    let seconds = event.attribute("st_date").and_then(|s| s.parse::<i64>().ok());
-    let nanoseconds =
-        event.attribute("st_date_nsec").and_then(|n| n.parse::<i32>().ok()).unwrap_or(0);
-    let time = seconds.and_then(|s| jiff::Timestamp::new(s, nanoseconds).ok()).map(|at| {
-        let local = at.to_zoned(jiff::tz::TimeZone::system());
-        let zone = if local.offset().seconds() == 0 {
-            "Z".to_owned()
+fn show_history(events: &[FencingEvent], all: bool, out: &mut Output) {
+    // Without more words: what is under way, and the oldest success (spec 81 §15).
+    let success = events.iter().rposition(|event| event.state == State::Success);
+    let shown: Vec<&FencingEvent> = events
+        .iter()
+        .enumerate()
+        .filter(|(at, event)| all || event.state == State::Pending || Some(*at) == success)
+        .map(|(_, event)| event)
+        .collect();
+    let mut list = element("list", &[("name", "fencing history")]);
+    let root = list.root_id();
+    list.set_attribute(root, "count", &shown.len().to_string());
+    let detail = if all { Detail::All } else { Detail::Last };
+    let mut count = shown.len();
+    for event in shown {
+        if out.quiet {
+            let epoch = event.epoch().map_or_else(String::new, |epoch| epoch.to_string());
+            out.line(epoch);
+            count = 0;
         } else {
-            local.strftime("%:z").to_string()
-        };
-        format!(", {when}='{}{zone}'", local.strftime("%Y-%m-%d %H:%M:%S.%6f"))
-    });
-    let time = time.filter(|_| !when.is_empty()).unwrap_or_default();
-    format!("{what} of {target} {state}{reason}: {delegate}client={client}, origin={origin}{time}")
+            out.line(event.line(events, detail));
+        }
+        event.write(&mut list, root);
+    }
+    out.element(list.root());
+    let plural = if count == 1 { "" } else { "s" };
+    out.line(format!("{count} event{plural} found"));
+}
+
+fn last(
+    fencer: &mut Fencer,
+    target: &str,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<u8, ClientError> {
+    let name = match given(matches, "as-node-id") {
+        true => node::name_of_id("stonith_admin", target)?,
+        false => Some(target.to_owned()),
+    };
+    let events = match &name {
+        Some(name) => fencing_events::ask(fencer, Some(name), 0)?.1,
+        None => Vec::new(),
+    };
+    let done = events.iter().filter(|event| event.state == State::Success);
+    let newest = done.max_by_key(|event| event.completed_ns);
+    match newest.and_then(FencingEvent::epoch) {
+        Some(when) => {
+            let date = policy_engine::report::tables::date(when, super::source::now());
+            out.line(format!("Node {target} last fenced at: {date}"));
+        }
+        None => out.line(format!("Node {target} has never been fenced")),
+    }
+    let mut found = element("last-fenced", &[("target", target)]);
+    if let Some(time) = newest.and_then(|event| event.time()) {
+        let root = found.root_id();
+        found.set_attribute(root, "when", &time);
+    }
+    out.element(found.root());
+    Ok(exit::OK)
 }
 
 fn targets(ended: &Ended, out: &mut Output) -> u8 {
     if !ended.is_ok() {
-        let reason = ended.reason.as_deref().unwrap_or_else(|| ended.error());
-        out.error(format!("Couldn't list targets: {reason}"));
+        out.error(format!("Couldn't list targets: {}", ended.why()));
         return ended.code();
     }
     let output = ended.document.root().attribute("st_output").unwrap_or_default();
@@ -456,7 +416,7 @@ fn targets(ended: &Ended, out: &mut Output) -> u8 {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect();
-    list("fence targets", "target", "fence target", &names, out);
+    list("fence targets", None, "fence target", &names, out);
     exit::OK
 }
 
@@ -470,11 +430,123 @@ fn finished(ended: &Ended, what: &str, out: &mut Output) -> u8 {
     ended.code()
 }
 
-fn element(name: &str, attributes: &[(&str, &str)]) -> Document {
-    let mut element = Document::new(name);
-    let root = element.root_id();
-    for (key, value) in attributes {
-        element.set_attribute(root, key, value);
+/// Where fence agents are.
+fn agents() -> PathBuf {
+    std::env::var_os(AGENTS_VARIABLE).map_or_else(|| AGENT_DIRECTORY.into(), PathBuf::from)
+}
+
+fn installed(out: &mut Output) -> u8 {
+    match installed_agents(&agents()) {
+        Ok(names) => {
+            let names: Vec<String> = names.iter().map(|name| name.as_str().to_owned()).collect();
+            list("installed fence devices", Some("device"), "fence device", &names, out);
+            exit::OK
+        }
+        Err(error) => {
+            out.error(format!("Failed to list installed devices: {error}"));
+            exit::ERROR
+        }
     }
-    element
+}
+
+/// Runs an agent for itself, without the cluster.
+fn run_agent(
+    matches: &ArgMatches,
+    action: &str,
+    given: Vec<(String, String)>,
+) -> Option<fencing::executor::AgentReport> {
+    let agent = AgentName::new(text(matches, "agent")?).ok()?;
+    let mut parameters = Parameters::new();
+    for (name, value) in given {
+        parameters.set(name, value);
+    }
+    parameters.set("action".to_owned(), action.to_owned());
+    let timeout = Duration::from_secs(u64::from(seconds(matches, "timeout").unwrap_or(120)));
+    Some(ask_agent(&agents(), &agent, &parameters, timeout))
+}
+
+fn metadata(matches: &ArgMatches, out: &mut Output) -> u8 {
+    if text(matches, "agent").is_none() {
+        return agent_missing(out);
+    }
+    let report = run_agent(matches, "metadata", Vec::new());
+    let outcome = report.map(|report| report.outcome);
+    let failed = |out: &mut Output, error: &str, code| {
+        out.error(format!("Can't get fence agent meta-data: {error}"));
+        code
+    };
+    match outcome {
+        None => failed(out, "No such device", exit::NO_SUCH),
+        Some(outcome) if outcome.status == ExecutionStatus::NotInstalled => {
+            failed(out, "No such device", exit::NO_SUCH)
+        }
+        Some(outcome) if outcome.status == ExecutionStatus::Timeout => {
+            failed(out, "Timer expired", exit::TIMEOUT)
+        }
+        Some(outcome) if outcome.output.trim().is_empty() => {
+            failed(out, "No data available", exit::ERROR)
+        }
+        Some(outcome) => match normalised_xml(&outcome.output) {
+            Ok(text) => {
+                out.document(&text);
+                exit::OK
+            }
+            Err(error) => failed(out, &error.to_string(), exit::CONFIGURATION),
+        },
+    }
+}
+
+fn validate(matches: &ArgMatches, out: &mut Output) -> u8 {
+    let Some(agent) = text(matches, "agent") else { return agent_missing(out) };
+    let report = run_agent(matches, "validate-all", parameters(matches).unwrap_or_default());
+    let report = report.filter(|report| report.outcome.status != ExecutionStatus::NotInstalled);
+    let Some(report) = report else {
+        if !out.quiet {
+            out.line(format!("Validation of {agent} failed"));
+            out.line(format!("Agent {agent} not found"));
+        }
+        return exit::NO_SUCH;
+    };
+    let valid = report.outcome.is_ok();
+    let on = text(matches, "device").map(|device| format!(" on {device}")).unwrap_or_default();
+    let ended = if valid { "succeeded" } else { "failed" };
+    if !out.quiet {
+        out.line(format!("Validation of {agent}{on} {ended}"));
+        for text in [&report.outcome.output, &report.error_output] {
+            text.lines().for_each(|line| out.line(line));
+        }
+    }
+    out.xml(&validation(agent, text(matches, "device"), valid, &report));
+    match report.outcome.status {
+        _ if valid => exit::OK,
+        ExecutionStatus::Timeout => exit::TIMEOUT,
+        _ => exit::ERROR,
+    }
+}
+
+/// Element `validate`.
+fn validation(
+    agent: &str,
+    device: Option<&str>,
+    valid: bool,
+    report: &fencing::executor::AgentReport,
+) -> String {
+    let valid = if valid { "true" } else { "false" };
+    let mut head = element("validate", &[("agent", agent), ("valid", valid)]);
+    if let Some(device) = device {
+        let root = head.root_id();
+        head.set_attribute(root, "device", device);
+    }
+    let head = head.root().to_xml_compact();
+    let mut text = format!(
+        "  {}>\n    <command code=\"{}\">\n",
+        head.trim_end_matches("/>"),
+        report.outcome.exit
+    );
+    for (source, output) in [("stdout", &report.outcome.output), ("stderr", &report.error_output)] {
+        if !output.is_empty() {
+            text += &format!("      <output source=\"{source}\">{}</output>\n", escape(output));
+        }
+    }
+    text + "    </command>\n  </validate>\n"
 }

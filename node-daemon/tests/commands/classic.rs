@@ -9,7 +9,8 @@ use super::session::Ended;
 const VERSION: &str = "2.1.5";
 
 /// Attributes that 2.1.5 does not have, and attributes of a version.
-const NEWER: [&str; 7] = [
+const NEWER: [&str; 8] = [
+    "pacemakerd-state",
     "removed",
     "fencing-enabled",
     "fencing-timeout-ms",
@@ -20,9 +21,12 @@ const NEWER: [&str; 7] = [
 ];
 
 /// Words of 2.1.5 (in small letters), and those of later versions.
-const WORDS: [(&str, &str); 3] = [
+const WORDS: [(&str, &str); 5] = [
     ("status='complete'", "status='done'"),
     ("status=\"complete\"", "status=\"done\""),
+    // Later versions say how the supervisor is, and who says so.
+    ("stack: corosync (pacemaker is running)", "stack: corosync"),
+    ("last updated: now on node1", "last updated: now"),
     // How UTC is written in times of failures.
     (":40z\"", ":40 +00:00\""),
 ];
@@ -52,7 +56,11 @@ pub fn same(own: &Ended, classic: &Ended, errors: bool) -> bool {
 }
 
 fn comparable(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|line| plain(line)).collect()
+    // 2.1.5 says of the supervisor how it is before all else.
+    let supervisor = ["Status of pacemakerd: ", "<pacemakerd "];
+    let is_supervisor =
+        |line: &&String| supervisor.iter().any(|start| line.trim_start().starts_with(start));
+    lines.iter().filter(|line| !is_supervisor(line)).map(|line| plain(line)).collect()
 }
 
 fn plain(line: &str) -> String {
@@ -84,7 +92,9 @@ fn element(depth: usize, name: &str, attributes: &str) -> String {
         let Some((_, after_value)) = after.split_once('"') else { break };
         let whole = &rest[..rest.len() - after_value.len()];
         // Resources say whether they are in maintenance only in later versions; nodes always did.
-        let newer = NEWER.contains(&key) || key == "maintenance" && name != "node";
+        let newer = NEWER.contains(&key)
+            || key == "maintenance" && name != "node"
+            || key == "origin" && name == "last_update";
         if !newer {
             kept.push(whole);
         }

@@ -13,10 +13,14 @@
 //! ~ a command of which the classic tool prints something else, as the remark above it says
 //! ```
 //!
+//! The sessions `live_*` run on a node of their own instead, without a file; what differs from run to run is
+//! masked there.
+//!
 //! Where the classic tools 2.1.5 are installed, they run beside ours on a copy of the same file. With
 //! `RECORD_SESSIONS=1` the sessions are written anew from what our tools print.
 
 mod classic;
+mod live;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -25,18 +29,29 @@ use session::{Command, Ended, Kind, Workplace};
 
 /// Runs every command of a file of sessions.
 fn check(name: &str) {
+    let own = Workplace::own(name);
+    let theirs = classic::directory().map(|tools| Workplace::classic(name, tools));
+    compare(name, &own, theirs.as_ref());
+}
+
+/// Runs every command of a file of sessions on a node that runs; the classic tools on another one.
+fn check_live(name: &str) {
+    let own = Workplace::own(name).live();
+    let tools = classic::directory().filter(|_| live::can_be_entered());
+    let theirs = tools.map(|tools| Workplace::classic(name, tools).live());
+    compare(name, &own, theirs.as_ref());
+}
+
+fn compare(name: &str, own: &Workplace, theirs: Option<&Workplace>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands").join(name);
     let text = std::fs::read_to_string(&path).unwrap();
     let record = std::env::var_os("RECORD_SESSIONS").is_some();
-    let classic = classic::directory();
-    let own = Workplace::own(name);
-    let theirs = classic.map(|tools| Workplace::classic(name, tools));
     let mut differences = String::new();
     let mut recorded = String::new();
     for part in session::read(&text) {
         if part.begins {
             own.begin();
-            theirs.iter().for_each(Workplace::begin);
+            theirs.into_iter().for_each(Workplace::begin);
         }
         recorded.push_str(&part.before);
         let Some(command) = &part.command else { continue };
@@ -45,7 +60,7 @@ fn check(name: &str) {
         if !record && ended != command.expected {
             differences.push_str(&difference("expected", command, &command.expected, &ended));
         }
-        let Some(theirs) = &theirs else { continue };
+        let Some(theirs) = theirs else { continue };
         let said = theirs.run(command);
         let same = match command.kind {
             Kind::Same => classic::same(&ended, &said, true),
@@ -101,6 +116,11 @@ fn the_status_in_all_its_forms() {
 #[test]
 fn what_is_wrong_with_a_configuration_and_what_needs_a_cluster() {
     check("others.session");
+}
+
+#[test]
+fn fencing_by_hand_on_a_live_node() {
+    check_live("live_fencing.session");
 }
 
 /// A directory of its own for a test.

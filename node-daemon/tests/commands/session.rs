@@ -3,6 +3,11 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::live::LiveNode;
 
 const TOOLS: [&str; 11] = [
     "attrd_updater",
@@ -121,6 +126,7 @@ pub fn read(text: &str) -> Vec<Part> {
 pub struct Workplace {
     directory: PathBuf,
     tools: PathBuf,
+    node: Option<LiveNode>,
 }
 
 impl Workplace {
@@ -132,12 +138,18 @@ impl Workplace {
         for tool in TOOLS {
             symlink(env!("CARGO_BIN_EXE_node-daemon"), tools.join(tool)).unwrap();
         }
-        Workplace { directory, tools }
+        Workplace { directory, tools, node: None }
     }
 
     /// With the classic ones.
     pub fn classic(name: &str, tools: PathBuf) -> Workplace {
-        Workplace { directory: super::directory(&format!("{name}-classic")), tools }
+        Workplace { directory: super::directory(&format!("{name}-classic")), tools, node: None }
+    }
+
+    /// The same with a node of its own, which has no file.
+    pub fn live(mut self) -> Workplace {
+        self.node = Some(LiveNode::start(&self.directory.join("node")));
+        self
     }
 
     /// A fresh CIB.
@@ -149,17 +161,35 @@ impl Workplace {
 
     /// Runs a command.
     pub fn run(&self, command: &Command) -> Ended {
-        let output = Process::new("sh")
+        let mut process = match &self.node {
+            Some(node) => {
+                let mut process = node.command("sh");
+                process
+                    .env("OCF_ROOT", node.home().join("ocf"))
+                    .env("UNDERSTUDY_FENCE_AGENTS", node.home().join("fence"));
+                process
+            }
+            None => {
+                let mut process = Process::new("sh");
+                // Nobody answers here.
+                let nobody = self.directory.join("nobody");
+                process
+                    .env_clear()
+                    .env("UNDERSTUDY_IPC_DIRECTORY", nobody)
+                    .env("CIB_file", "cib.xml");
+                process
+            }
+        };
+        let output = process
             .args(["-c", &command.line])
             .current_dir(&self.directory)
-            .env_clear()
-            .env("PATH", format!("{}:/usr/bin:/bin", self.tools.display()))
-            .envs([("TZ", "UTC"), ("LC_ALL", "C.UTF-8"), ("CIB_file", "cib.xml")])
-            // Nobody answers here.
-            .env("UNDERSTUDY_IPC_DIRECTORY", self.directory.join("nobody"))
+            .env("PATH", format!("{}:/usr/sbin:/usr/bin:/bin", self.tools.display()))
+            .envs([("TZ", "UTC"), ("LC_ALL", "C.UTF-8")])
             .stdin(Stdio::null())
             .output()
             .unwrap();
+        let live = self.node.is_some();
+        let masked = |line: &str| if live { masked_live(line) } else { masked(line) };
         let lines = |bytes: &[u8]| {
             String::from_utf8_lossy(bytes).lines().map(|l| masked(l.trim_end())).collect()
         };
@@ -206,6 +236,27 @@ fn date_at(text: &str) -> Option<usize> {
         other => byte == other,
     });
     fits.then_some(head.len())
+}
+
+/// What differs from run to run on a live node, and how it is written down.
+static LIVE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [
+        (r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}", "NOW"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d\d:\d\d|Z)?", "NOW"),
+        (r"\b1[789]\d{8}\b", "EPOCH"),
+        (r"\bstonith_admin((?:\.[a-z]+)?)\.\d+", "stonith_admin$1.PID"),
+        (r#"\b((?:exec|queued|exec-time|queue-time)="?)\d+"#, "${1}T"),
+        (r"\b\d+(\.\d+)?m?s\)?$", "T"),
+    ]
+    .map(|(pattern, text)| (Regex::new(pattern).unwrap(), text))
+    .into()
+});
+
+fn masked_live(line: &str) -> String {
+    let mask = |line: String, (pattern, text): &(Regex, &str)| {
+        pattern.replace_all(&line, *text).into_owned()
+    };
+    LIVE.iter().fold(line.to_owned(), mask)
 }
 
 #[test]

@@ -11,8 +11,8 @@ use mio::{Events, Poll};
 use node_daemon::cib::{CibManager, Loaded, Store};
 use node_daemon::ipc::{Place, Server};
 use node_daemon::subsystem::{
-    Address, Body, ControllerAnswer, ControllerRequest, Envelope, GroupView, NodeId, Now, Outputs,
-    PeerListing, Room, Subsystem, Target,
+    Address, Body, ControllerAnswer, ControllerRequest, Envelope, FenceAnswer, GroupView, NodeId,
+    Now, Outputs, PeerListing, Room, Subsystem, Target,
 };
 
 struct Memory;
@@ -133,6 +133,14 @@ fn deliver(
             match to.room() {
                 Room::Cib => cib.handle(now, envelope, from_cib),
                 Room::Clients => server.handle(now, envelope, from_server),
+                Room::Fencer => {
+                    let Body::FenceRequest(asked) = envelope.body else { continue };
+                    // Nothing was ever fenced here.
+                    let body = FenceAnswer::History { token: asked.token, records: Vec::new() };
+                    let from = Address { node: me, room: Room::Fencer };
+                    let to = Target::Here(Room::Clients);
+                    server.handle(now, Envelope { from, to, body: body.into() }, from_server);
+                }
                 Room::Controller => {
                     let Some(body) = say(&envelope.body, controller) else { continue };
                     let from = Address { node: me, room: Room::Controller };

@@ -170,7 +170,7 @@ impl Clients {
         }
     }
 
-    pub(super) fn cib_answer(&mut self, answer: CibAnswer, out: &mut Outputs) {
+    pub(super) fn cib_answer(&mut self, answer: CibAnswer) {
         let Some(pending) = self.answered(answer.token) else { return };
         let code = answer.result.as_ref().err().map_or(0, CibError::code);
         let output = answer.result.ok().flatten();
@@ -178,10 +178,7 @@ impl Clients {
             Kind::Cib(call) => {
                 self.finish(pending.session, &pending.question, &call, code, output.as_deref());
             }
-            Kind::Fencer(call) => {
-                self.devices_configured(pending.session, pending.question, call, output, out);
-            }
-            Kind::Attributes | Kind::Controller(_) | Kind::Supervisor(_) => {}
+            Kind::Attributes | Kind::Fencer(_) | Kind::Controller(_) | Kind::Supervisor(_) => {}
         }
     }
 

@@ -159,11 +159,13 @@ impl Clients {
     /// A subsystem has sent something.
     pub fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {
         match envelope.body {
-            Body::CibAnswer(answer) => self.cib_answer(answer, out),
+            Body::CibAnswer(answer) => self.cib_answer(answer),
             Body::CibChanged(changed) => self.cib_changed(&changed),
             Body::AttributesAnswer(answer) => self.attributes_answer(answer),
             Body::ControllerAnswer(answer) => self.controller_answer(now, answer),
             Body::FenceAnswer(answer) => self.fence_answer(answer),
+            Body::FencerNotice(notice) => self.fencing_ended(&notice),
+            Body::FencerEvent(event) => self.fencer_event(&event),
             Body::Stop => out.end(crate::subsystem::Ending::Done),
             Body::Membership(_) | Body::GroupView(_) => {}
             other => log::debug!("ipc: nothing to do about {other:?}"),

@@ -1,5 +1,8 @@
 //! One client.
 
+use std::collections::BTreeSet;
+
+use super::fencer::News;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::frame::Layout;
 
@@ -48,8 +51,8 @@ pub(super) struct Session {
     pub pending: usize,
     /// It wants to know of changes of the CIB.
     pub changes: bool,
-    /// It wants to know of fencing.
-    pub fencing: bool,
+    /// What it wants to know of fencing.
+    pub fencing: BTreeSet<News>,
 }
 
 impl Session {
@@ -65,7 +68,7 @@ impl Session {
             events: 0,
             pending: 0,
             changes: false,
-            fencing: false,
+            fencing: BTreeSet::new(),
         }
     }
 

@@ -61,6 +61,8 @@ pub enum FencingTask {
         tolerance_s: u32,
         /// The node may fence itself.
         allow_self: bool,
+        /// The node is given by its id in the cluster.
+        by_id: bool,
     },
     /// A human says that the node is off.
     Confirm {
@@ -78,17 +80,48 @@ pub enum FencingTask {
         /// Time for it, in seconds.
         timeout_s: u32,
     },
+    /// Register a device, without a look at it.
+    RegisterDevice {
+        /// Its id.
+        device: String,
+        /// Its agent.
+        agent: String,
+        /// Its parameters.
+        parameters: BTreeMap<String, String>,
+        /// It lets nodes back in.
+        unfences: bool,
+    },
     /// Forget a device that was registered so.
     StopDevice {
         /// Its id.
         device: String,
     },
-    /// See whether a device answers.
-    MonitorDevice {
+    /// Ask a device something that fences nobody.
+    AskDevice {
         /// Its id.
         device: String,
+        /// What.
+        question: DeviceQuestion,
         /// Time for it, in seconds.
         timeout_s: u32,
+    },
+    /// Add devices to a topology level.
+    AddLevel {
+        /// Its id.
+        id: String,
+        /// For which nodes.
+        target: Option<LevelTarget>,
+        /// Its index, 1 to 9.
+        index: u32,
+        /// Devices in the order in which they must succeed.
+        devices: Vec<String>,
+    },
+    /// Empty a topology level.
+    RemoveLevel {
+        /// Whose.
+        target: LevelTarget,
+        /// Its index; 0 for all.
+        index: u32,
     },
     /// Devices that can fence a node, or all.
     ListDevices {
@@ -105,6 +138,59 @@ pub enum FencingTask {
         /// The node's name.
         target: Option<String>,
     },
+    /// Compare past operations with those of all peers.
+    SynchroniseHistory,
+}
+
+/// What a device can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceQuestion {
+    /// Whether it answers.
+    Monitor,
+    /// Which targets it knows.
+    List,
+    /// Whether a target is on.
+    Status(String),
+}
+
+/// Nodes of a topology level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LevelTarget {
+    /// The node of this name.
+    Node(String),
+    /// Nodes in whose name this expression finds a match.
+    Pattern(String),
+    /// Nodes with an attribute of this value.
+    Attribute {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// A registered device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceDevice {
+    /// Its id.
+    pub id: String,
+    /// Its agent.
+    pub agent: String,
+    /// It has answered since it was registered.
+    pub verified: bool,
+}
+
+/// What a fencer tells clients, besides the ends of operations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FencerEvent {
+    /// A client registered a device.
+    DeviceRegistered(String),
+    /// A client made the fencer forget a device.
+    DeviceRemoved(String),
+    /// Past operations were added or forgotten.
+    HistoryChanged,
+    /// Past operations were compared with those of a peer.
+    HistorySynchronised,
 }
 
 /// How fencing ended.
@@ -168,8 +254,8 @@ pub enum FenceAnswer {
     Devices {
         /// The request's token.
         token: u64,
-        /// Their ids.
-        devices: Vec<String>,
+        /// They, in the order in which they would be tried.
+        devices: Vec<FenceDevice>,
     },
     /// Past operations.
     History {
@@ -183,6 +269,8 @@ pub enum FenceAnswer {
 /// What a fencer tells of an operation's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FencerNotice {
+    /// The operation's id.
+    pub operation: String,
     /// The node.
     pub target: String,
     /// How.

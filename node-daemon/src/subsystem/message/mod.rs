@@ -19,7 +19,8 @@ pub use controller::{
 };
 pub use executor::{AlertRun, ExecutorEvent, ExecutorRequest, Operation, OperationEnd};
 pub use fencer::{
-    FenceAnswer, FenceRequest, FenceVerb, FencerNotice, FencingRecord, FencingResult, FencingTask,
+    DeviceQuestion, FenceAnswer, FenceDevice, FenceRequest, FenceVerb, FencerEvent, FencerNotice,
+    FencingRecord, FencingResult, FencingTask, LevelTarget,
 };
 pub use membership::{GroupView, Membership, NodeName};
 pub use scheduler::{ScheduleAnswer, ScheduleRequest};
@@ -70,8 +71,10 @@ bodies! {
     FenceRequest(FenceRequest),
     /// From the fencer.
     FenceAnswer(FenceAnswer),
-    /// From the fencer, to the controller.
+    /// From the fencer, to the controller and to clients.
     FencerNotice(FencerNotice),
+    /// From the fencer, to clients.
+    FencerEvent(FencerEvent),
     /// Between fencers, in their own form.
     FencerPeer(Vec<u8>),
     /// To the scheduler.

@@ -8,7 +8,7 @@ use policy_engine::report::xml;
 
 use super::sections::Section;
 use super::summary::{attribute, option};
-use super::{Look, View};
+use super::{Look, View, fencing};
 use crate::tools::crm_resource::leaves;
 use crate::tools::output::Output;
 use crate::tools::source;
@@ -34,9 +34,12 @@ pub fn write(view: &View, look: &Look, out: &mut Output) {
             document.copy_subtree(root, part);
         }
     }
-    details(view, &look.monitored, &mut document, root);
+    details(view, look, &mut document, root);
     for part in document.root().children() {
-        out.element(part);
+        // A summary of nothing is left out.
+        if part.name() != "summary" || part.children().next().is_some() {
+            out.element(part);
+        }
     }
 }
 
@@ -133,7 +136,8 @@ fn options(look: &Look, out: &mut Document, summary: ElementId) {
     xml::element(out, summary, "cluster_options", &attributes);
 }
 
-fn details(view: &View, seen: &Monitored, out: &mut Document, root: ElementId) {
+fn details(view: &View, look: &Look, out: &mut Document, root: ElementId) {
+    let seen = &look.monitored;
     let shows = |section| view.sections.has(section);
     let details = &seen.details;
     if shows(Section::Attributes) && !details.node_attributes.is_empty() {
@@ -154,6 +158,7 @@ fn details(view: &View, seen: &Monitored, out: &mut Document, root: ElementId) {
     if shows(Section::Failures) && !details.failures.is_empty() {
         failures(seen, out, root);
     }
+    fencing::write(view, look, out, root);
     if shows(Section::Tickets) && !details.tickets.is_empty() {
         let list = xml::element(out, root, "tickets", &[]);
         for ticket in &details.tickets {
@@ -280,6 +285,9 @@ pub fn json(view: &View, look: &Look) -> String {
         "details": seen.details,
     });
     if let Some(status) = status.as_object_mut() {
+        if look.supervisor.is_some() {
+            status.insert("fencing".to_owned(), fencing::json(view, look));
+        }
         if shows(Section::Nodes) {
             status.insert("nodes".to_owned(), serde_json::json!(seen.snapshot.nodes));
         }

@@ -1,6 +1,7 @@
 //! `crm_mon`: the status of a cluster, once or as it changes (spec 41 §9).
 
 mod document;
+mod fencing;
 mod live;
 mod page;
 mod sections;
@@ -15,6 +16,7 @@ use policy_engine::report::selection::Filter;
 use policy_engine::report::status::Display;
 use policy_engine::report::text::{Entry, Style, render};
 
+use self::fencing::Fencing;
 use self::sections::{Section, Sections};
 use super::commands::{self, flag, given, text, tool, value};
 use super::output::{Format, Output};
@@ -27,7 +29,6 @@ fn command() -> Command {
             .long(id)
             .short(short)
             .num_args(0..=1)
-            .require_equals(true)
             .action(ArgAction::Append)
             .value_name("VALUE")
             .help(help)
@@ -104,6 +105,10 @@ struct View {
     display: Display,
     node: Option<String>,
     resource: Option<String>,
+    /// Everything that is known of fencing, and not only the last of each kind.
+    all_fencing: bool,
+    /// Everything there is to know of each.
+    detail: bool,
 }
 
 impl View {
@@ -133,7 +138,14 @@ impl View {
             ..Display::monitor()
         };
         let filter = |id| text(matches, id).map(str::to_owned);
-        Ok(View { sections, display, node: filter("node"), resource: filter("resource") })
+        Ok(View {
+            sections,
+            display,
+            node: filter("node"),
+            resource: filter("resource"),
+            all_fencing: data || sections::fencing_level(matches).is_some_and(|level| level >= 3),
+            detail,
+        })
     }
 }
 
@@ -145,18 +157,24 @@ struct Look {
     supervisor: Option<String>,
     /// Name of the local node, of a live cluster.
     local: Option<String>,
+    /// What was fenced, of a live cluster.
+    fencing: Fencing,
 }
 
 impl Look {
     fn take(view: &View) -> Result<Look, (String, u8)> {
         let mut supervisor = None;
         let mut local = None;
+        let mut fencing = Fencing::default();
         if source::file().is_none() {
             let lost =
                 || ("Error: cluster is not available on this node".to_owned(), exit::DISCONNECTED);
             let (state, _) = crmadmin::ping_supervisor("crm_mon").map_err(|_| lost())?;
             local = node::local("crm_mon").ok();
             supervisor = Some(state);
+            if Fencing::is_shown(&view.sections) {
+                fencing = Fencing::ask();
+            }
         }
         let refused = |failure: source::Failure| {
             (format!("Connection to cluster failed: {}", failure.text()), failure.exit())
@@ -169,7 +187,7 @@ impl Look {
         }
         let filter = Filter { node: view.node.as_deref(), resource: view.resource.as_deref() };
         let monitored = monitor_some(&current, source::now(), &view.display, filter);
-        Ok(Look { cib, monitored, supervisor, local })
+        Ok(Look { cib, monitored, supervisor, local, fencing })
     }
 }
 
@@ -192,6 +210,8 @@ fn listing(view: &View, look: &Look) -> String {
 /// Everything that is shown, as nested lists.
 fn entries(view: &View, look: &Look) -> Vec<Entry> {
     let mut out: Vec<Entry> = summary::entries(view, look);
+    let before = ["Tickets", "Negative Location Constraints"];
+    let mut failed = Some(fencing::failed(view, look)).filter(|entries| !entries.is_empty());
     for section in look.monitored.sections.iter().filter(|entry| !matches!(entry, Entry::Spacer)) {
         let Entry::List { title, .. } = section else { continue };
         let shown = match title.as_str() {
@@ -202,10 +222,20 @@ fn entries(view: &View, look: &Look) -> Vec<Entry> {
         if !shown {
             continue;
         }
-        if !out.is_empty() {
-            out.push(Entry::Spacer);
+        if before.contains(&title.as_str()) {
+            failed.take().into_iter().flatten().for_each(|entry| add(entry, &mut out));
         }
-        out.push(section.clone());
+        add(section.clone(), &mut out);
     }
+    failed.take().into_iter().flatten().for_each(|entry| add(entry, &mut out));
+    fencing::rest(view, look).into_iter().for_each(|entry| add(entry, &mut out));
     out
+}
+
+/// Adds a section after an empty line.
+fn add(section: Entry, out: &mut Vec<Entry>) {
+    if !out.is_empty() {
+        out.push(Entry::Spacer);
+    }
+    out.push(section);
 }

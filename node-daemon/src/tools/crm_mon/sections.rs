@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::ArgMatches;
 
-use crate::tools::commands::given;
+use crate::tools::commands::{given, text};
 
 /// A section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,14 +63,14 @@ impl Sections {
     /// When it names what does not exist.
     pub fn of(matches: &ArgMatches, data: bool) -> Result<Sections, String> {
         let mut shown = Sections(defaults(data));
-        let switches: [(&str, &[Section]); 7] = [
+        shown.fencing(matches);
+        let switches: [(&str, &[Section]); 6] = [
             ("show-node-attributes", &[Attributes]),
             ("tickets", &[Tickets]),
             ("failcounts", &[FailCounts]),
             ("operations", &[FailCounts, Operations]),
             ("timing-details", &[FailCounts, Operations]),
             ("neg-locations", &[Bans]),
-            ("fence-history", &[FencingFailed, FencingPending, FencingSucceeded]),
         ];
         for (switch, sections) in switches {
             if given(matches, switch) {
@@ -96,6 +96,19 @@ impl Sections {
             }
         }
         Ok(shown)
+    }
+
+    /// `-m`: 0 shows no fencing, 1 what has failed and what is pending, 2 and more what succeeded, too.
+    fn fencing(&mut self, matches: &ArgMatches) {
+        let sections = [FencingFailed, FencingPending, FencingSucceeded];
+        let Some(level) = fencing_level(matches) else { return };
+        for (least, section) in [1, 1, 2].into_iter().zip(sections) {
+            if level >= least {
+                self.0.insert(section);
+            } else {
+                self.0.remove(&section);
+            }
+        }
     }
 
     /// Whether a section is shown.
@@ -151,6 +164,14 @@ impl Sections {
         }
         Ok(())
     }
+}
+
+/// How much of fencing is to be shown, if it is said.
+pub fn fencing_level(matches: &ArgMatches) -> Option<u8> {
+    if !given(matches, "fence-history") {
+        return None;
+    }
+    Some(text(matches, "fence-history").and_then(|level| level.parse().ok()).unwrap_or(2))
 }
 
 fn defaults(data: bool) -> BTreeSet<Section> {

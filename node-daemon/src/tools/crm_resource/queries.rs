@@ -62,13 +62,9 @@ pub fn list_raw(work: &Work, out: &mut Output) -> u8 {
         out.line("NO resources configured");
         return failed(out, exit::text(exit::NO_SUCH), exit::NO_SUCH);
     }
-    let count = work.seen.lines.len();
-    out.xml(&format!("  <list name=\"resource names\" count=\"{count}\">\n"));
-    for line in &work.seen.lines {
-        out.line(&line.id);
-        out.xml(&format!("    <item name=\"resource\">{}</item>\n", escape(&line.id)));
-    }
-    out.xml("  </list>\n");
+    let names: Vec<String> = work.seen.lines.iter().map(|line| line.id.clone()).collect();
+    names.iter().for_each(|name| out.line(name));
+    out.items("resource names", Some("resource"), &names);
     exit::OK
 }
 

@@ -93,6 +93,7 @@ fn a_node_that_was_fenced_in_name_only_leaves_and_stays_away() {
             delay_s: 0,
             tolerance_s: 0,
             allow_self: false,
+            by_id: false,
         };
         let token = scene.ask_fencer(by, task);
         scene.until("its end", |world| !world.nodes.contains_key(&id(2)));
