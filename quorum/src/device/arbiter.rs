@@ -20,7 +20,7 @@ pub enum Algorithm {
 }
 
 /// Result of a node's own checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Heuristics {
     /// None are configured.
     Disabled,

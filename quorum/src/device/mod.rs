@@ -2,9 +2,10 @@
 //!
 //! [`QuorumDevice`] is what the votes layer's driver needs of one. [`LocalDevice`] asks an
 //! [`Arbiter`] in the same process: for embedding, for simulation, and as the model of what a
-//! networked one does.
+//! networked one does. [`net::NetDevice`] asks a `corosync-qnetd` daemon.
 
 mod arbiter;
+pub mod net;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 pub use arbiter::{Algorithm, Answer, Arbiter, Heuristics, Sighting};
 
 use crate::id::{NodeId, RingId};
-use crate::votes::DeviceRequest;
+use crate::votes::{DeviceRequest, NodeState};
 
 /// A quorum device as one node sees it. Like the votes machine it does no I/O of its own: the
 /// driver tells it of rings and time, and feeds what [`poll`](QuorumDevice::poll) gives into the
@@ -24,7 +25,15 @@ pub trait QuorumDevice {
     /// A ring is being synchronised ([`Output::Synchronising`](crate::votes::Output)).
     fn synchronising(&mut self, now: Duration, ring: RingId, members: &[NodeId]);
 
-    /// The next poll due, if any. To be asked after `synchronising` and at
+    /// The votes layer gave a verdict ([`Output::Verdict`](crate::votes::Output)). Only arbiters
+    /// that are told of it care.
+    fn verdict(&mut self, _now: Duration, _quorate: bool, _nodes: &[(NodeId, NodeState)]) {}
+
+    /// Does what its connection is ready for. To be called at
+    /// [`poll_timeout`](QuorumDevice::poll_timeout) and when the connection is ready.
+    fn turn(&mut self, _now: Duration) {}
+
+    /// The next poll due, if any. To be asked after each of the other calls and at
     /// [`poll_timeout`](QuorumDevice::poll_timeout), until there is none; each poll must have been
     /// fed to the votes machine before the next is asked for.
     fn poll(&mut self, now: Duration) -> Option<DeviceRequest>;
