@@ -1,6 +1,7 @@
 //! Names of elements and attributes as small integers.
 
-use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 
 /// An interned name of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,27 +9,19 @@ pub(super) struct NameId(pub(super) u32);
 
 /// The names a document uses. A CIB knows some two hundred, however large it is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names {
-    list: Vec<Box<str>>,
-    by_name: HashMap<Box<str>, u32>,
-}
+pub(super) struct Names(IndexSet<Box<str>, RandomState>);
 
 impl Names {
     pub(super) fn get(&self, id: NameId) -> &str {
-        &self.list[id.0 as usize]
+        &self.0[id.0 as usize]
     }
 
     pub(super) fn find(&self, name: &str) -> Option<NameId> {
-        self.by_name.get(name).map(|&id| NameId(id))
+        self.0.get_index_of(name).map(|at| NameId(at as u32))
     }
 
     pub(super) fn intern(&mut self, name: &str) -> NameId {
-        self.find(name).unwrap_or_else(|| {
-            let id = self.list.len() as u32;
-            self.list.push(name.into());
-            self.by_name.insert(name.into(), id);
-            NameId(id)
-        })
+        self.find(name).unwrap_or_else(|| NameId(self.0.insert_full(name.into()).0 as u32))
     }
 
     /// Interns `name`, trying `guess` first: documents repeat themselves.
@@ -40,6 +33,6 @@ impl Names {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.list.len()
+        self.0.len()
     }
 }

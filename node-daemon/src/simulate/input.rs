@@ -98,7 +98,11 @@ pub fn read(voice: Voice, path: Option<&Path>) -> Result<Vec<u8>, InputError> {
     let mut bytes = Vec::new();
     let result = match path {
         Some(path) if path != Path::new("-") => std::fs::File::open(path)
-            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .and_then(|file| {
+                let length = file.metadata().map_or(0, |about| about.len());
+                bytes.reserve_exact(usize::try_from(length.min(limit)).unwrap_or(0) + 1);
+                file.take(limit + 1).read_to_end(&mut bytes)
+            })
             .map_err(|error| format!("{}: {}", path.display(), cause(&error))),
         _ => std::io::stdin()
             .lock()

@@ -6,7 +6,7 @@ use policy_engine::simulate::Request;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Schedules `repeat` times every file `*.xml` of a directory, in alphabetical order. Files that cannot
@@ -24,29 +24,33 @@ pub fn run(voice: Voice, directory: &Path, repeat: i64, now: DateTime) -> Result
         .collect();
     files.sort();
     println!("Timings:");
-    // Lines appear in the order of the files, each as soon as all before it are done.
-    let (done, results) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            files.par_iter().enumerate().for_each_with(done, |done, (i, path)| {
-                // The receiver lives as long as this scope.
-                let _ = done.send((i, time(voice, path, repeat, now)));
-            });
-        });
-        let mut early: BTreeMap<usize, Option<f64>> = BTreeMap::new();
-        let mut next = 0;
-        for (i, seconds) in results {
-            early.insert(i, seconds);
-            while let Some(seconds) = early.remove(&next) {
-                if let Some(seconds) = seconds {
-                    let name = files[next].file_name().and_then(|n| n.to_str()).unwrap_or_default();
-                    println!("  * Testing {name}: {seconds:.2} secs");
-                }
-                next += 1;
-            }
-        }
+    let lines = Mutex::new(Lines { files: &files, early: BTreeMap::new(), next: 0 });
+    files.par_iter().enumerate().for_each(|(i, path)| {
+        let seconds = time(voice, path, repeat, now);
+        lines.lock().unwrap_or_else(PoisonError::into_inner).put(i, seconds);
     });
     Ok(0)
+}
+
+/// The lines of the report, in the order of the files: each is printed as soon as all before it are
+/// known, by whoever makes that so, since waking another thread for each costs more than printing.
+struct Lines<'f> {
+    files: &'f [PathBuf],
+    early: BTreeMap<usize, Option<f64>>,
+    next: usize,
+}
+
+impl Lines<'_> {
+    fn put(&mut self, file: usize, seconds: Option<f64>) {
+        self.early.insert(file, seconds);
+        while let Some(seconds) = self.early.remove(&self.next) {
+            if let Some(seconds) = seconds {
+                let name = self.files[self.next].file_name().and_then(|name| name.to_str());
+                println!("  * Testing {}: {seconds:.2} secs", name.unwrap_or_default());
+            }
+            self.next += 1;
+        }
+    }
 }
 
 /// Seconds that a file takes; none if it is skipped.

@@ -8,13 +8,23 @@ use std::cmp::Ordering;
 
 /// Sorts in place with the merge order described above.
 pub fn merge_sort<T: Copy>(items: &mut [T], compare: &mut dyn FnMut(&T, &T) -> Ordering) {
+    sort_within(items, &mut Vec::with_capacity(items.len() / 2), compare);
+}
+
+/// `left` is room for the left half while the two are merged.
+fn sort_within<T: Copy>(
+    items: &mut [T],
+    left: &mut Vec<T>,
+    compare: &mut dyn FnMut(&T, &T) -> Ordering,
+) {
     if items.len() < 2 {
         return;
     }
     let middle = items.len() / 2;
-    merge_sort(&mut items[..middle], compare);
-    merge_sort(&mut items[middle..], compare);
-    let left = items[..middle].to_vec();
+    sort_within(&mut items[..middle], left, compare);
+    sort_within(&mut items[middle..], left, compare);
+    left.clear();
+    left.extend_from_slice(&items[..middle]);
     let (mut i, mut j, mut out) = (0, middle, 0);
     while i < left.len() && j < items.len() {
         if compare(&left[i], &items[j]) == Ordering::Greater {
@@ -26,10 +36,7 @@ pub fn merge_sort<T: Copy>(items: &mut [T], compare: &mut dyn FnMut(&T, &T) -> O
         }
         out += 1;
     }
-    for item in &left[i..] {
-        items[out] = *item;
-        out += 1;
-    }
+    items[out..out + left.len() - i].copy_from_slice(&left[i..]);
 }
 
 #[cfg(test)]

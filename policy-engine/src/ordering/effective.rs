@@ -144,13 +144,23 @@ fn of_group(
 
 /// Children whose actions a collective's task stands for (containers or inner instances of a
 /// bundle).
-pub fn instances_for(cluster: &Cluster<'_>, r: ResourceId, task: Task) -> Vec<ResourceId> {
+pub fn instances_for(
+    cluster: &Cluster<'_>,
+    r: ResourceId,
+    task: Task,
+) -> impl Iterator<Item = ResourceId> {
+    (0..).map_while(move |i| instance_for(cluster, r, task, i))
+}
+
+/// One of [`instances_for`], for those who change the cluster on the way.
+fn instance_for(cluster: &Cluster<'_>, r: ResourceId, task: Task, i: usize) -> Option<ResourceId> {
+    let children = |r| cluster.resource(r).children.get(i).copied();
     match &cluster.resource(r).variant {
         Variant::Bundle(bundle) => match task.plain() {
-            Task::Start | Task::Stop => bundle.replicas.iter().map(|p| p.container).collect(),
-            _ => bundle.inner.map(|k| cluster.resource(k).children.clone()).unwrap_or_default(),
+            Task::Start | Task::Stop => bundle.replicas.get(i).map(|replica| replica.container),
+            _ => bundle.inner.and_then(children),
         },
-        _ => cluster.resource(r).children.clone(),
+        _ => children(r),
     }
 }
 
@@ -166,7 +176,8 @@ fn of_instances(
     let by_task = if matches!(own, Task::Notify | Task::Notified) { own } else { task };
     let mut any_runnable = false;
     let mut last = None;
-    for child in instances_for(cluster, r, by_task) {
+    for i in 0.. {
+        let Some(child) = instance_for(cluster, r, by_task, i) else { break };
         let wanted = child_task(cluster, child, task);
         let at = node.filter(|_| cluster.resource(child).is_primitive());
         let Some(found) = cluster.actions.newest(child, wanted, at) else {

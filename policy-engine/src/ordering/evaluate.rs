@@ -250,7 +250,7 @@ fn apply_to_instances(
         return changed;
     };
     let task = cluster.actions[then].task;
-    let parts = instances_for(cluster, r, Task::Start);
+    let parts: Vec<_> = instances_for(cluster, r, Task::Start).collect();
     let primitives = parts.iter().all(|part| cluster.resource(*part).is_primitive());
     if primitives && !reaches_primitives(task, flag) {
         return changed;

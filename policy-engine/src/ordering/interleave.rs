@@ -45,7 +45,8 @@ pub fn apply(
     };
     let first_key = cluster.actions[first].key;
     let current = first_key.ends_in(Task::Stopped) || first_key.ends_in(Task::Demoted);
-    for instance in instances_for(cluster, t, Task::Start) {
+    let instances: Vec<_> = instances_for(cluster, t, Task::Start).collect();
+    for instance in instances {
         let Some(partner) = partner(cluster, instance, f, current) else {
             if !current && (flag == Order::FIRST_BLOCKS || flag == Order::FIRST_REQ) {
                 changed.then |= unassign(cluster, instance);
@@ -139,11 +140,8 @@ pub fn partner(
     f: ResourceId,
     current: bool,
 ) -> Option<ResourceId> {
-    let candidates = instances_for(cluster, f, Task::Start);
     let at = |node: NodeId| {
-        candidates
-            .iter()
-            .copied()
+        instances_for(cluster, f, Task::Start)
             .find(|c| !any_blocked(cluster, *c) && location(cluster, *c, current) == Some(node))
     };
     if let Some(node) = location(cluster, instance, current) {
