@@ -1,4 +1,4 @@
-//! The agents that are run: the cheapest program there is, and one that tells when it ends.
+//! The agents that are run: the cheapest program there is, and ones that tell when they end.
 
 use super::Fallible;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use tempfile::TempDir;
 pub const NOTHING: &str = "nothing";
 /// The agent that prints the nanoseconds since 1970 as the last thing it does.
 pub const CLOCK: &str = "clock";
-/// The provider of both.
+/// The same, going before others, so that it does not wait for a processor to end on.
+pub const CLOCK_FIRST: &str = "clock-first";
+/// The provider of all.
 pub const PROVIDER: &str = "understudy-measure";
 
 const SYSTEM_ROOT: &str = "/usr/lib/ocf/resource.d";
@@ -32,11 +34,13 @@ impl Agents {
         std::fs::create_dir_all(&provider)?;
         std::os::unix::fs::symlink(program, provider.join(NOTHING))?;
         let script = root.path().join("script");
-        std::fs::write(&script, "#!/bin/sh\nexec date +%s%N\n")?;
-        let mut install = Command::new("install");
-        install.args(["-m", "755"]).arg(&script).arg(provider.join(CLOCK));
-        if !install.status()?.success() {
-            return Err("install failed".into());
+        for (agent, before) in [(CLOCK, ""), (CLOCK_FIRST, "nice -n -20 ")] {
+            std::fs::write(&script, format!("#!/bin/sh\nexec {before}date +%s%N\n"))?;
+            let mut install = Command::new("install");
+            install.args(["-m", "755"]).arg(&script).arg(provider.join(agent));
+            if !install.status()?.success() {
+                return Err("install failed".into());
+            }
         }
         Ok(Self { root, link: None })
     }

@@ -1,6 +1,6 @@
 //! The measurements. Each takes whichever executor is to be measured.
 
-use super::agents::{CLOCK, NOTHING};
+use super::agents::NOTHING;
 use super::{Fallible, Finished, Maker, Subject};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -172,9 +172,9 @@ pub struct Latency {
 ///
 /// # Errors
 /// When the agent fails.
-pub fn latency(make: Maker<'_>, runs: usize) -> Fallible<Latency> {
+pub fn latency(make: Maker<'_>, agent: &str, runs: usize) -> Fallible<Latency> {
     let mut subject = make()?;
-    subject.register(CLOCK, 1)?;
+    subject.register(agent, 1)?;
     let (mut delays, mut found) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         subject.monitor(0, Duration::ZERO)?;

@@ -33,6 +33,11 @@ impl<S: Read> Capture<S> {
         Self { stream: Some(stream), kept: Vec::new(), full: false }
     }
 
+    /// What it reads from, until that has ended.
+    pub(super) fn stream(&self) -> Option<&S> {
+        self.stream.as_ref()
+    }
+
     /// Reads one turn's worth.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> Turn {
         self.read_up_to(TURN, scratch)

@@ -34,6 +34,13 @@ pub struct Orphan {
     pub command: String,
 }
 
+/// What of a slot stays the same when its process has started: the lengths of its texts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Intent {
+    argument: u8,
+    path: u8,
+}
+
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
@@ -76,7 +83,8 @@ impl Journal {
         Ok((Self { file, failed: false }, orphans))
     }
 
-    pub(super) fn intend(&mut self, key: usize, line: &CommandLine) {
+    /// Writes down what is about to start. The answer is for [`started`](Self::started).
+    pub(super) fn intend(&mut self, key: usize, line: &CommandLine) -> Intent {
         let mut bytes = [0; SLOT];
         bytes[0] = INTENDED;
         bytes[8..16].copy_from_slice(&boot_ns().to_le_bytes());
@@ -89,11 +97,13 @@ impl Journal {
             bytes[16 + path.len()..][..argument.len()].copy_from_slice(argument);
         }
         self.write(key, 0, &bytes);
+        Intent { argument: bytes[1], path: bytes[2] }
     }
 
-    pub(super) fn started(&mut self, key: usize, pid: u32) {
-        self.write(key, 4, &pid.to_le_bytes());
-        self.write(key, 0, &[STARTED]);
+    pub(super) fn started(&mut self, key: usize, intent: Intent, pid: u32) {
+        let mut bytes = [STARTED, intent.argument, intent.path, 0, 0, 0, 0, 0];
+        bytes[4..].copy_from_slice(&pid.to_le_bytes());
+        self.write(key, 0, &bytes);
     }
 
     pub(super) fn clear(&mut self, key: usize) {
@@ -203,9 +213,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("runs");
         let (mut journal, _) = Journal::open(&path).unwrap();
-        journal.intend(0, &line("/bin/true", "start"));
+        let intent = journal.intend(0, &line("/bin/true", "start"));
         // Process 1 started long before the slot was written.
-        journal.started(0, 1);
+        journal.started(0, intent, 1);
         drop(journal);
         let (_, orphans) = Journal::open(&path).unwrap();
         assert_eq!(orphans, []);
@@ -218,11 +228,11 @@ mod tests {
         let path = scratch.path().join("runs");
         for told_pid in [true, false] {
             let (mut journal, _) = Journal::open(&path).unwrap();
-            journal.intend(2, &line("/bin/sleep", "997"));
+            let intent = journal.intend(2, &line("/bin/sleep", "997"));
             let mut command = std::process::Command::new("/bin/sleep");
             let mut child = command.arg("997").process_group(0).spawn().unwrap();
             if told_pid {
-                journal.started(2, child.id());
+                journal.started(2, intent, child.id());
             }
             assert!(Journal::open(&path).is_err(), "in use");
             drop(journal);

@@ -9,10 +9,11 @@
 #[cfg(feature = "dbus")]
 mod bus;
 mod capture;
-mod child_setup;
 mod discovery;
 mod journal;
+mod launch;
 mod process;
+mod scheduling;
 mod secrets;
 
 #[cfg(feature = "dbus")]
@@ -33,6 +34,7 @@ pub use bus::{SystemdConfig, describe_unit, list_units};
 pub use discovery::{AgentPaths, NoAgents};
 pub use journal::Orphan;
 pub use process::User;
+pub use scheduling::{Precedence, run_first};
 
 use self::journal::Journal;
 use self::process::{Processes, os_text};
@@ -277,7 +279,8 @@ impl Driver {
         if self.processes.has_unread() || !self.events.is_empty() {
             return Some(Duration::ZERO);
         }
-        let at = self.executor.poll_timeout()?;
+        let wakes = [self.executor.poll_timeout(), self.processes.poll_timeout()];
+        let at = wakes.into_iter().flatten().min()?;
         Some(at.saturating_sub(self.began.elapsed()))
     }
 
@@ -304,6 +307,7 @@ impl Driver {
                 self.ended(run, end);
             }
         }
+        self.processes.watch_output(self.began.elapsed());
         self.turn_systemd();
         if self.executor.poll_timeout().is_some() {
             self.with_core(Executor::handle_timeout);
@@ -413,7 +417,8 @@ impl Driver {
             Standard::Alert if rustix::process::geteuid().is_root() => self.config.alert_user,
             _ => None,
         };
-        self.processes.spawn(invocation.run, standard, &line, user)
+        let now = self.began.elapsed();
+        self.processes.spawn(now, invocation.run, standard, &line, user)
     }
 
     #[cfg(feature = "dbus")]

@@ -4,20 +4,20 @@
 //! signal handler is needed, other children of the embedding program are left alone, and a pid is
 //! never signalled after it was reaped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use rustix::process::{Pid, WaitId, WaitIdOptions};
 use slab::Slab;
 
 use super::capture::{Capture, Turn};
-use super::child_setup;
 use super::journal::Journal;
+use super::launch::{Launched, Launcher};
 use crate::agent::Standard;
 use crate::executor::{RunEnd, RunId, Scope, Signal};
 use crate::invocation::CommandLine;
@@ -37,14 +37,18 @@ const EXIT: usize = 0;
 const STDOUT: usize = 1;
 const STDERR: usize = 2;
 
+/// How long an agent runs before its output is read. Most have ended by then, with all they wrote
+/// in their pipes, and their end is all there is to wake for; one that fills a pipe waits so long.
+const UNREAD_FOR: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 struct Child {
     run: RunId,
     standard: Standard,
     pid: Pid,
     pidfd: OwnedFd,
-    stdout: Capture<ChildStdout>,
-    stderr: Capture<ChildStderr>,
+    stdout: Capture<File>,
+    stderr: Capture<File>,
     /// The group was signalled: what outlives the agent must not.
     group_doomed: bool,
 }
@@ -58,8 +62,9 @@ pub(super) struct Processes {
     scratch: Vec<u8>,
     /// Streams whose turn ended with more to read.
     unread: Vec<Token>,
-    null: std::fs::File,
-    reset_priority: bool,
+    /// Children whose output is not read yet, and when that begins, in this order.
+    unwatched: VecDeque<(Duration, RunId)>,
+    launcher: Launcher,
     journal: Option<Journal>,
 }
 
@@ -71,8 +76,8 @@ impl Processes {
             by_run: BTreeMap::new(),
             scratch: vec![0; 64 * 1024],
             unread: Vec::new(),
-            null: std::fs::File::open("/dev/null")?,
-            reset_priority: child_setup::has_raised_priority(),
+            unwatched: VecDeque::new(),
+            launcher: Launcher::new()?,
             journal,
         })
     }
@@ -80,6 +85,7 @@ impl Processes {
     /// Starts a process.
     pub(super) fn spawn(
         &mut self,
+        now: Duration,
         run: RunId,
         standard: Standard,
         line: &CommandLine,
@@ -90,14 +96,10 @@ impl Processes {
             StartError::from_errno(error.raw_os_error().unwrap_or(22), &os_text(error), &path)
         };
         std::fs::metadata(&line.path).map_err(|e| error(&e))?;
-        child_setup::close_descriptors_on_exec();
         let key = self.children.vacant_key();
-        if let Some(journal) = &mut self.journal {
-            journal.intend(key, line);
-        }
-        let spawned = self.spawn_command(line, user);
-        let child = match spawned {
-            Ok(child) => child,
+        let intent = self.journal.as_mut().map(|journal| journal.intend(key, line));
+        let launched = match self.launcher.launch(line, user) {
+            Ok(launched) => launched,
             Err(error) => {
                 if let Some(journal) = &mut self.journal {
                     journal.clear(key);
@@ -105,92 +107,31 @@ impl Processes {
                 return Err(spawn_error(&error, &standard, user.is_some(), &path));
             }
         };
-        if let Some(journal) = &mut self.journal {
-            journal.started(key, child.id());
+        let pid = launched.pid;
+        let number = pid.as_raw_nonzero().get().unsigned_abs();
+        if let (Some(journal), Some(intent)) = (&mut self.journal, intent) {
+            journal.started(key, intent, number);
         }
-        self.watch(run, standard, child).map_err(|e| error(&e))
-    }
-
-    fn spawn_command(
-        &self,
-        line: &CommandLine,
-        user: Option<User>,
-    ) -> io::Result<std::process::Child> {
-        let mut command = Command::new(&line.path);
-        command.args(&line.arguments);
-        self.prepare(&mut command, line, user)?;
-        match command.spawn() {
-            // A script without an interpreter line is the shell's, as for execvp.
-            Err(error) if error.raw_os_error() == Some(8) => {
-                let mut shell = Command::new("/bin/sh");
-                shell.arg(&line.path).args(&line.arguments);
-                self.prepare(&mut shell, line, user)?;
-                shell.spawn()
-            }
-            other => other,
-        }
-    }
-
-    fn prepare(
-        &self,
-        command: &mut Command,
-        line: &CommandLine,
-        user: Option<User>,
-    ) -> io::Result<()> {
-        command
-            .stdin(Stdio::from(self.null.try_clone()?))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        for (name, value) in &line.environment {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        if let Some(user) = user {
-            command.uid(user.uid).gid(user.gid);
-        }
-        if self.reset_priority {
-            child_setup::reset_priority(command);
-        }
-        Ok(())
-    }
-
-    fn watch(
-        &mut self,
-        run: RunId,
-        standard: Standard,
-        mut child: std::process::Child,
-    ) -> io::Result<u32> {
-        let pid = Pid::from_child(&child);
-        let taken = (child.stdout.take(), child.stderr.take());
-        let (Some(stdout), Some(stderr)) = taken else {
-            return Err(io::Error::other("the child has no pipes"));
-        };
-        let key = self.children.vacant_key();
-        let watched = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)
-            .map_err(io::Error::from)
-            .and_then(|pidfd| {
-                for fd in [stdout.as_fd(), stderr.as_fd()] {
-                    rustix::io::ioctl_fionbio(fd, true)?;
-                }
-                let fds = [pidfd.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()];
-                for (part, fd) in fds.iter().enumerate() {
-                    let token = Token(key * 3 + part);
-                    self.registry.register(&mut SourceFd(fd), token, Interest::READABLE)?;
-                }
-                Ok(pidfd)
-            });
-        let pidfd = match watched {
-            Ok(pidfd) => pidfd,
-            Err(error) => {
+        let watched = self.watch(run, standard, launched).map_err(|e| error(&e));
+        match watched {
+            Ok(()) => self.unwatched.push_back((now + UNREAD_FOR, run)),
+            Err(_) => {
                 // Unwatched it would never be reaped.
                 let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-                let _ = child.wait();
-                return Err(error);
+                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
             }
-        };
+        }
+        watched.map(|()| number)
+    }
+
+    /// Waits for the end of a child.
+    fn watch(&mut self, run: RunId, standard: Standard, launched: Launched) -> io::Result<()> {
+        let Launched { pid, pidfd, stdout, stderr } = launched;
+        for stream in [&stdout, &stderr] {
+            rustix::io::ioctl_fionbio(stream, true)?;
+        }
+        let key = self.children.vacant_key();
+        self.register(&pidfd, Token(key * 3 + EXIT))?;
         self.children.insert(Child {
             run,
             standard,
@@ -201,7 +142,37 @@ impl Processes {
             group_doomed: false,
         });
         self.by_run.insert(run, key);
-        Ok(child.id())
+        Ok(())
+    }
+
+    fn register(&self, source: &impl AsRawFd, token: Token) -> io::Result<()> {
+        self.registry.register(&mut SourceFd(&source.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    /// Begins to read the output of children that have run for long enough.
+    pub(super) fn watch_output(&mut self, now: Duration) {
+        while let Some(&(at, run)) = self.unwatched.front() {
+            let key = self.by_run.get(&run).copied();
+            if key.is_some() && at > now {
+                return;
+            }
+            self.unwatched.pop_front();
+            let Some(key) = key else { continue };
+            let Child { pid, stdout, stderr, .. } = &self.children[key];
+            for (stream, part) in [(stdout, STDOUT), (stderr, STDERR)] {
+                let registered =
+                    stream.stream().map_or(Ok(()), |s| self.register(s, Token(key * 3 + part)));
+                if let Err(error) = registered {
+                    let pid = pid.as_raw_nonzero();
+                    log::warn!("output of {pid} is read at its end only: {error}");
+                }
+            }
+        }
+    }
+
+    /// When to call [`watch_output`](Self::watch_output).
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.unwatched.front().map(|(at, _)| *at)
     }
 
     /// Sends a signal. A run that is over is fine.

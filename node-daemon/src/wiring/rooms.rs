@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use fencing::process::{ProcessDriver, SecretStore};
-use lrm::driver::{AgentPaths, DriverConfig};
+use lrm::driver::{AgentPaths, DriverConfig, run_first};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -89,9 +89,14 @@ pub fn run(
                 environment,
                 journal: Some(node.state.join("executor.journal")),
                 agent_directory: Some(scratch),
+                secrets: Some(node.state.join("secrets")),
                 ..DriverConfig::default()
             };
             let local = RealExecutor::new(config, clock.began())?;
+            match run_first() {
+                Ok(precedence) => log::debug!("executor: goes before others: {precedence:?}"),
+                Err(error) => log::info!("executor: has no precedence: {error}"),
+            }
             inside.run(me, clock, post, ExecutorRoom::new(name, local))
         }
         Room::Fencer => {
