@@ -22,7 +22,7 @@ pub enum WatchdogError {
         error: io::Error,
     },
     /// It does not take the time.
-    #[error("the watchdog refuses a timeout of {}s: {error}", timeout.as_secs())]
+    #[error("the watchdog refuses a timeout of {}s: {error}", timeout.as_secs_f64())]
     Timeout {
         /// The time asked for.
         timeout: Duration,
@@ -87,6 +87,9 @@ impl HardwareWatchdog {
     fn set_timeout(&self, timeout: Duration) -> Result<(), WatchdogError> {
         let wanted = timeout.as_secs();
         let refuse = |error: io::Error| WatchdogError::Timeout { timeout, error };
+        if wanted == 0 || timeout.subsec_nanos() != 0 {
+            return Err(refuse(io::Error::other("whole seconds are accepted, from 1 up")));
+        }
         let mut seconds = std::ffi::c_int::try_from(wanted)
             .map_err(|_| refuse(io::ErrorKind::InvalidInput.into()))?;
         // SAFETY: WDIOC_SETTIMEOUT reads and writes one C int, which is the type the updater lends
@@ -208,6 +211,18 @@ mod tests {
         let refused = HardwareWatchdog::arm(&path, Duration::from_secs(5)).unwrap_err();
         assert!(matches!(refused, WatchdogError::Timeout { .. }), "{refused}");
         assert_eq!(std::fs::read(&path).unwrap(), b"V");
+    }
+
+    #[test]
+    fn a_time_that_is_no_whole_seconds_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("watchdog");
+        std::fs::write(&path, "").unwrap();
+        for milliseconds in [0, 500, 1500] {
+            let refused = HardwareWatchdog::arm(&path, Duration::from_millis(milliseconds));
+            let text = refused.unwrap_err().to_string();
+            assert!(text.ends_with("whole seconds are accepted, from 1 up"), "{text}");
+        }
     }
 
     #[test]

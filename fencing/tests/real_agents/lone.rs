@@ -1,7 +1,7 @@
 //! A fencer that stands alone, with real agents of a directory.
 
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use fencing::agent::Action;
@@ -18,8 +18,15 @@ use fencing::secret::Parameters;
 /// No line of any log may hold this.
 pub const SECRET: &str = "xyzzy-plugh-42";
 
-/// A log that panics when it is given a secret.
+/// A log that ends the test when it is given the secret, and keeps what it is given.
 struct Watchman;
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// All lines logged so far, by any test.
+pub fn logged() -> Vec<String> {
+    LINES.lock().expect("a log").clone()
+}
 
 impl log::Log for Watchman {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
@@ -33,6 +40,7 @@ impl log::Log for Watchman {
             // A panic in a thread of its own would not fail the test.
             std::process::abort();
         }
+        LINES.lock().expect("a log").push(line);
     }
 
     fn flush(&self) {}

@@ -4,3 +4,4 @@
 mod debian;
 mod lone;
 mod misbehaving;
+mod secrets;

@@ -20,7 +20,7 @@ fn own_agents() -> &'static Path {
 }
 
 /// Writes an agent whose actions other than metadata run this shell text.
-fn agent(directory: &Path, name: &str, body: &str) {
+pub fn agent(directory: &Path, name: &str, body: &str) {
     let text = format!(
         "#!/bin/sh\nstdin=$(cat)\ncase $stdin in *action=metadata*) cat <<'EOF'\n\
          <resource-agent name='{name}'><parameters><parameter name='plug'/></parameters><actions>\
@@ -32,7 +32,7 @@ fn agent(directory: &Path, name: &str, body: &str) {
 
 /// Writes an executable file from a process of its own: were it open for writing here, an agent that
 /// another test starts at that moment would inherit it and keep it busy.
-fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: &str) {
     let mut child = Command::new("sh")
         .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
         .arg(path)
