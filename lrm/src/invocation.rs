@@ -1,13 +1,16 @@
 //! The command line and environment of an agent (spec 80 §2.3, §2.4, §12).
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::agent::Standard;
 use crate::executor::Task;
 
 /// A process to start: everything but the inherited environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Its debug output shows no values of variables, which may be secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandLine {
     /// What to execute.
     pub path: PathBuf,
@@ -15,6 +18,19 @@ pub struct CommandLine {
     pub arguments: Vec<String>,
     /// Variables to set over the inherited ones, in order; without a value: to unset.
     pub environment: Vec<(String, Option<OsString>)>,
+    /// What it reads from its standard input, at most 4096 bytes.
+    pub input: Vec<u8>,
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.environment.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("CommandLine")
+            .field("path", &self.path)
+            .field("arguments", &self.arguments)
+            .field("environment", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CommandLine {
@@ -23,7 +39,7 @@ impl CommandLine {
     #[must_use]
     pub fn of_task(task: &Task, standard: &Standard, path: &Path, ocf_root: &Path) -> Self {
         let mut environment = vec![("NOTIFY_SOCKET".to_string(), None)];
-        let mut arguments = Vec::new();
+        let (mut arguments, mut input) = (Vec::new(), Vec::new());
         match task {
             Task::Resource { key, agent, parameters } => {
                 let action = key.action.as_str();
@@ -45,6 +61,11 @@ impl CommandLine {
                     environment.extend(ocf(instance, agent.kind(), provider, ocf_root));
                 }
             }
+            // What a fence agent is to do it reads from its input. Were it told in an argument, it
+            // would do what it does unless told otherwise, which is to reboot.
+            Task::Metadata { .. } if *standard == Standard::Stonith => {
+                input = b"action=metadata\n".to_vec();
+            }
             Task::Metadata { agent } => {
                 arguments.push("meta-data".into());
                 environment.extend(ocf(None, agent.kind(), agent.provider(), ocf_root));
@@ -56,7 +77,7 @@ impl CommandLine {
                 );
             }
         }
-        Self { path: path.into(), arguments, environment }
+        Self { path: path.into(), arguments, environment, input }
     }
 }
 
@@ -156,6 +177,20 @@ mod tests {
                 "OCF_RESOURCE_PROVIDER=p",
             ]
         );
+    }
+
+    #[test]
+    fn a_fence_agent_is_asked_for_its_metadata_by_its_input() {
+        let task = Task::Metadata { agent: Arc::new("stonith:fence_x".parse().unwrap()) };
+        let command = CommandLine::of_task(&task, &Standard::Stonith, "/x".as_ref(), "/r".as_ref());
+        assert_eq!(command.arguments, [] as [&str; 0]);
+        assert_eq!(command.input, b"action=metadata\n");
+    }
+
+    #[test]
+    fn values_of_variables_do_not_show() {
+        let shown = format!("{:?}", command("ocf:p:T", "monitor", Standard::Ocf));
+        assert!(shown.contains("OCF_RESKEY_state") && !shown.contains("/s"), "{shown}");
     }
 
     #[test]

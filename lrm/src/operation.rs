@@ -174,7 +174,9 @@ impl fmt::Display for OpKey {
 }
 
 /// The parameters of an operation, by name. The first value given for a name wins.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// Debug output shows no value whose name promises a secret.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct Parameters(BTreeMap<String, String>);
 
@@ -193,10 +195,9 @@ impl Parameters {
         if name.is_empty() || name.contains('=') {
             return Err(RequestError::ParameterName(name.into()));
         }
-        for text in [name, value] {
-            if text.contains('\0') {
-                return Err(RequestError::Nul("parameter", text.into()));
-            }
+        if name.contains('\0') || value.contains('\0') {
+            // The value may be secret.
+            return Err(RequestError::Nul("parameter", name.into()));
         }
         self.0.entry(name.into()).or_insert_with(|| value.into());
         Ok(())
@@ -231,6 +232,20 @@ impl Parameters {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Parts of parameter names that mark a value as secret.
+const SECRET: [&str; 7] = ["passw", "secret", "token", "community", "private", "apikey", "api_key"];
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.iter().map(|(name, value)| {
+            let folded = name.to_ascii_lowercase();
+            let is_secret = SECRET.iter().any(|part| folded.contains(part));
+            (name, if is_secret { "<hidden>" } else { value })
+        });
+        f.debug_map().entries(shown).finish()
     }
 }
 

@@ -194,7 +194,12 @@ mod tests {
     use super::*;
 
     fn line(path: &str, argument: &str) -> CommandLine {
-        CommandLine { path: path.into(), arguments: vec![argument.into()], environment: vec![] }
+        CommandLine {
+            path: path.into(),
+            arguments: vec![argument.into()],
+            environment: vec![],
+            input: vec![],
+        }
     }
 
     #[test]

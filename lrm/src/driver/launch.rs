@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_uint, c_void};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,8 +32,8 @@ const SHELL: &CStr = c"/bin/sh";
 #[derive(Debug)]
 pub(super) struct Launcher {
     null: File,
-    /// Descriptors taken early, thus of low numbers, that become a child's output.
-    places: [OwnedFd; 2],
+    /// Descriptors taken early, thus of low numbers, that become a child's input and output.
+    places: [OwnedFd; 3],
     stack: Box<[MaybeUninit<u128>]>,
 }
 
@@ -49,7 +49,8 @@ pub(super) struct Launched {
 impl Launcher {
     pub(super) fn new() -> io::Result<Self> {
         let null = File::open("/dev/null")?;
-        let places = [null.try_clone()?.into(), null.try_clone()?.into()];
+        let place = || null.try_clone().map(OwnedFd::from);
+        let places = [place()?, place()?, place()?];
         Ok(Self { null, places, stack: Box::new_uninit_slice(STACK / size_of::<u128>()) })
     }
 
@@ -64,10 +65,13 @@ impl Launcher {
         for argument in &line.arguments {
             arguments.push(c_text(argument)?);
         }
+        let input = filled_pipe(&line.input)?;
         let (stdout, out) = pipe_with(PipeFlags::CLOEXEC)?;
         let (stderr, err) = pipe_with(PipeFlags::CLOEXEC)?;
-        for (place, pipe) in self.places.iter_mut().zip([out, err]) {
-            dup3(&pipe, place, DupFlags::CLOEXEC)?;
+        for (place, pipe) in self.places.iter_mut().zip([input, Some(out), Some(err)]) {
+            if let Some(pipe) = pipe {
+                dup3(&pipe, place, DupFlags::CLOEXEC)?;
+            }
         }
         let path = arguments[0].clone();
         let made = match self.make(&path, &arguments, &environment, user) {
@@ -93,12 +97,11 @@ impl Launcher {
         user: Option<User>,
     ) -> io::Result<(Pid, OwnedFd)> {
         let (arguments, environment) = (pointers(arguments), pointers(environment));
-        let [out, err] = &self.places;
         let mut plan = Plan {
             path: path.as_ptr(),
             arguments: arguments.as_ptr(),
             environment: environment.as_ptr(),
-            streams: [self.null.as_raw_fd(), out.as_raw_fd(), err.as_raw_fd()],
+            streams: self.places.each_ref().map(AsRawFd::as_raw_fd),
             user,
             error: 0,
         };
@@ -109,6 +112,21 @@ impl Launcher {
         }
         Ok((pid, pidfd))
     }
+}
+
+/// A pipe to read this from; none for nothing.
+fn filled_pipe(bytes: &[u8]) -> io::Result<Option<OwnedFd>> {
+    /// What every pipe holds.
+    const ROOM: usize = 4096;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.len() > ROOM {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let (input, filler) = pipe_with(PipeFlags::CLOEXEC)?;
+    File::from(filler).write_all(bytes)?;
+    Ok(Some(input))
 }
 
 /// The inherited environment with the changes of a command line, as `execve` takes it.
@@ -282,6 +300,7 @@ mod tests {
             path: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
             environment: environment.iter().map(|(n, v)| ((*n).into(), Some(v.into()))).collect(),
+            input: Vec::new(),
         };
         let mut launched = launcher.launch(&line, None).unwrap();
         let mut text = String::new();
@@ -338,12 +357,31 @@ mod tests {
     }
 
     #[test]
+    fn a_child_reads_what_it_is_given_and_the_next_one_nothing() {
+        let mut launcher = Launcher::new().unwrap();
+        for (input, read) in [("one\n", "one\n"), ("", "")] {
+            let line = CommandLine {
+                path: "/bin/cat".into(),
+                arguments: Vec::new(),
+                environment: Vec::new(),
+                input: input.into(),
+            };
+            let mut launched = launcher.launch(&line, None).unwrap();
+            let mut text = String::new();
+            launched.stdout.read_to_string(&mut text).unwrap();
+            waitpid(Some(launched.pid), WaitOptions::empty()).unwrap();
+            assert_eq!(text, read);
+        }
+    }
+
+    #[test]
     fn a_failure_to_execute_is_told_and_leaves_no_child() {
         let mut launcher = Launcher::new().unwrap();
         let mut line = CommandLine {
             path: "/dev/null".into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            input: Vec::new(),
         };
         let error = launcher.launch(&line, None).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EACCES));

@@ -13,5 +13,6 @@ mod misbehaving;
 mod real_systemd;
 mod restart;
 mod scenarios;
+mod secrets;
 #[cfg(feature = "dbus")]
 mod units;

@@ -401,6 +401,10 @@ fn get_metadata() {
     assert!(text.contains("resource-agent name=\"Dummy\""), "{text}");
     assert!(rig.metadata("ocf:understudy:Stateful").unwrap().contains("promote"));
     assert!(rig.metadata("lsb:LSBDummy").unwrap().contains("resource-agent name='LSBDummy'"));
+    let fence = rig.scratch.path().join("fence_dummy");
+    rig::copy(&rig::manifest("tests/agents/fence_dummy"), &fence);
+    let text = rig.metadata("stonith:fence_dummy").unwrap();
+    assert!(text.contains("resource-agent name=\"fence_dummy\""), "{text}");
     for unknown in ["ocf:understudy:NoSuch", "lsb:nothing", "systemd:nothing"] {
         assert!(rig.metadata(unknown).is_err(), "{unknown}");
     }
