@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fencing::process::{ProcessDriver, SecretStore};
 use lrm::driver::{AgentPaths, DriverConfig, run_first};
@@ -18,7 +18,7 @@ use crate::cib::{BackgroundStore, CibFiles, CibManager};
 use crate::controller::Controller;
 use crate::executor::{ExecutorRoom, RealExecutor};
 use crate::fencer::{FencerRoom, RealAgents};
-use crate::ipc::Server;
+use crate::ipc::{Place, Server};
 use crate::scheduler::Scheduler;
 use crate::subsystem::{Ending, Room};
 
@@ -78,12 +78,13 @@ pub fn run(
         Room::Scheduler => inside.run(me, clock, post, Scheduler::new(utc_offset())),
         Room::Controller => inside.run(me, clock, post, Controller::new(me, name, seed)),
         Room::Executor => {
-            let scratch = node.state.join("agents");
-            make_private(&scratch)?;
+            let scratch = scratch(node)?;
             let mut paths = AgentPaths::below(node.ocf_root.clone());
             paths.fence.clone_from(&node.fence_agents);
             let mut environment = node.environment.clone();
-            environment.push(("HA_RSCTMP".to_owned(), Some(scratch.clone().into_os_string())));
+            if node.ipc != Place::Namespace {
+                environment.push(("HA_RSCTMP".to_owned(), Some(scratch.clone().into_os_string())));
+            }
             let config = DriverConfig {
                 paths,
                 environment,
@@ -111,6 +112,17 @@ pub fn run(
             Err(io::Error::other(format!("{room} is no subsystem of this kind")))
         }
     }
+}
+
+/// Where agents note what runs. It must be gone when the machine was without power; nodes that share a
+/// machine need places of their own.
+fn scratch(node: &NodeSettings) -> io::Result<PathBuf> {
+    if node.ipc == Place::Namespace {
+        return Ok(PathBuf::from("/run/resource-agents"));
+    }
+    let own = node.state.join("agents");
+    make_private(&own)?;
+    Ok(own)
 }
 
 fn utc_offset() -> i32 {
