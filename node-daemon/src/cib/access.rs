@@ -6,14 +6,18 @@ use std::time::Duration;
 use cib_model::acl::{self, Permissions, User};
 use cib_model::{DateTime, Document};
 
-use crate::subsystem::CibError;
+use crate::subsystem::{CibError, UpdateOrigin};
+
+/// Finds the groups of a user.
+pub type GroupsOf = fn(&str) -> Vec<String>;
 
 /// The permissions that count for a user; nothing if everything is allowed.
-fn limits(document: &Document, user: Option<&str>, wall: Duration) -> Option<Permissions> {
-    let user = user.filter(|user| !acl::is_exempt(user))?;
+fn limits(document: &Document, origin: &UpdateOrigin, wall: Duration) -> Option<Permissions> {
+    let user = origin.user.as_deref().filter(|user| !acl::is_exempt(user))?;
     let now = DateTime::from_epoch(i64::try_from(wall.as_secs()).unwrap_or(i64::MAX), 0);
     let enabled = acl::is_enabled(document, now);
-    enabled.then(|| Permissions::of(document, &User { name: user, groups: &[] }))
+    let groups: Vec<&str> = origin.groups.iter().map(String::as_str).collect();
+    enabled.then(|| Permissions::of(document, &User { name: user, groups: &groups }))
 }
 
 /// What a user sees of a document; nothing if that is all of it.
@@ -22,10 +26,10 @@ fn limits(document: &Document, user: Option<&str>, wall: Duration) -> Option<Per
 /// When the user may see none of it.
 pub fn visible(
     document: &Document,
-    user: Option<&str>,
+    origin: &UpdateOrigin,
     wall: Duration,
 ) -> Result<Option<Document>, CibError> {
-    match limits(document, user, wall) {
+    match limits(document, origin, wall) {
         None => Ok(None),
         Some(limits) => limits.visible(document).map(Some).ok_or(CibError::Denied),
     }
@@ -35,15 +39,10 @@ pub fn visible(
 ///
 /// # Errors
 /// When not.
-pub fn check(
-    old: &Document,
-    new: &Document,
-    user: Option<&str>,
-    wall: Duration,
-) -> Result<(), CibError> {
-    let Some(limits) = limits(old, user, wall) else { return Ok(()) };
+pub fn check(old: &Document, new: &Document, origin: &UpdateOrigin) -> Result<(), CibError> {
+    let Some(limits) = limits(old, origin, origin.wall) else { return Ok(()) };
     limits.check(old, new).map_err(|refusal| {
-        log::info!("cib: {} may not {refusal:?}", user.unwrap_or_default());
+        log::info!("cib: {} may not {refusal:?}", origin.user.as_deref().unwrap_or_default());
         CibError::Denied
     })
 }

@@ -25,6 +25,7 @@ use cib_model::Document;
 use cib_model::model::CibVersion;
 use cib_model::patch::{self, AttributeOrder, Patch};
 
+use crate::cib::access::GroupsOf;
 use crate::cib::apply::Versioning;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
@@ -46,6 +47,7 @@ pub struct CibManager {
     document: Arc<Document>,
     store: Box<dyn Store>,
     disk_writes: bool,
+    groups_of: GroupsOf,
     primary: bool,
     ring: u64,
     /// Questions for whole CIBs, and who is to send them.
@@ -73,6 +75,7 @@ impl CibManager {
         CibManager {
             me,
             name: name.to_owned(),
+            groups_of: |_| Vec::new(),
             document: Arc::new(document),
             store,
             disk_writes: true,
@@ -94,6 +97,11 @@ impl CibManager {
         &self.document
     }
 
+    /// Groups of users are found so; without it nobody is in any.
+    pub fn with_groups(self, groups_of: GroupsOf) -> CibManager {
+        CibManager { groups_of, ..self }
+    }
+
     /// How many ordered changes were applied.
     pub fn applied(&self) -> u64 {
         self.applied
@@ -101,16 +109,18 @@ impl CibManager {
 
     fn request(&mut self, now: Now, from: Address, request: CibRequest, out: &mut Outputs) {
         let CibRequest { token, operation, client, user } = request;
+        let groups = user.as_deref().map(self.groups_of).unwrap_or_default();
         let origin = UpdateOrigin {
             node: self.me,
             node_name: self.name.clone(),
             client,
             user,
+            groups,
             wall: now.wall,
         };
         match operation {
             CibOperation::Query { scope, children } => {
-                let result = self.query(&scope, children, origin.user.as_deref(), now);
+                let result = self.query(&scope, children, &origin, now);
                 answer(out, from, token, result.map(Some));
             }
             CibOperation::Primary(primary) => {
@@ -146,10 +156,10 @@ impl CibManager {
         &self,
         scope: &Scope,
         children: bool,
-        user: Option<&str>,
+        origin: &UpdateOrigin,
         now: Now,
     ) -> Result<SharedDocument, CibError> {
-        let visible = access::visible(&self.document, user, now.wall)?;
+        let visible = access::visible(&self.document, origin, now.wall)?;
         match (scope, visible) {
             (Scope::All, None) if children => Ok(self.document.clone().into()),
             (Scope::All, Some(visible)) if children => Ok(SharedDocument::new(visible)),
@@ -257,6 +267,7 @@ impl CibManager {
             node_name: self.name.clone(),
             client: "synchronisation".to_owned(),
             user: None,
+            groups: Vec::new(),
             wall: now.wall,
         };
         let document: SharedDocument = self.document.clone().into();
@@ -296,7 +307,7 @@ impl CibManager {
                 versioning = Versioning::Given;
             }
         }
-        access::check(&self.document, &changed, origin.user.as_deref(), origin.wall)?;
+        access::check(&self.document, &changed, origin)?;
         let (have, made) =
             (CibVersion::of(self.document.root(), 0), CibVersion::of(changed.root(), 0));
         if made < have {

@@ -22,4 +22,4 @@ pub mod client;
 
 pub use clients::{Clients, Credentials};
 pub use endpoint::{Endpoint, Place};
-pub use server::Server;
+pub use server::{MAX_MEMORY, Server, groups_of};

@@ -79,6 +79,11 @@ impl Assembly {
         taken
     }
 
+    /// Bytes of the message that is not complete yet.
+    pub fn held(&self) -> usize {
+        self.text.len()
+    }
+
     fn try_take(&mut self, bytes: &[u8]) -> Result<Option<Message>, MessageError> {
         let frame = Frame::decode(bytes)?;
         let text = text_of(&frame)?;

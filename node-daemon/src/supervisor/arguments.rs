@@ -95,6 +95,9 @@ pub struct RunArguments {
 pub struct SubsystemArguments {
     /// Which
     pub room: String,
+    /// Process of the supervisor, without which it must not run
+    #[arg(long, hide = true)]
+    pub supervisor: Option<u32>,
     /// Where the node's things are.
     #[command(flatten)]
     pub places: PlaceArguments,

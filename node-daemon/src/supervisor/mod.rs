@@ -2,6 +2,7 @@
 //! them in order (spec 62).
 
 mod arguments;
+mod instance;
 mod logging;
 mod processes;
 mod threads;
@@ -109,7 +110,9 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             log::error!("supervisor: {error}");
-            ExitCode::from(1)
+            // Starting it again would not help.
+            let in_use = error.kind() == io::ErrorKind::AddrInUse;
+            ExitCode::from(if in_use { FATAL } else { 1 })
         }
     }
 }
@@ -127,7 +130,7 @@ pub fn run_subsystem(arguments: &SubsystemArguments) -> ExitCode {
     };
     let ended = NodeSettings::read(&places)
         .map_err(|error| io::Error::other(error.to_string()))
-        .and_then(|node| processes::run_one(room, &node));
+        .and_then(|node| processes::run_one(room, &node, arguments.supervisor));
     match ended {
         Ok(ending) => ExitCode::from(status(ending)),
         Err(error) => {

@@ -10,6 +10,7 @@ use std::{env, thread};
 
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
+use super::instance::{Instance, Presence};
 use super::threads::start_ring;
 use super::{
     DISCONNECTED, FATAL, News, ORDER, PANIC, PlaceArguments, notify, send_news, stop_envelope,
@@ -27,9 +28,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BEGIN: Duration = Duration::from_secs(10);
 
 /// Runs one subsystem in this process.
-pub(super) fn run_one(room: Room, node: &NodeSettings) -> io::Result<Ending> {
-    // Nobody would watch it, so it must not outlive its supervisor.
+pub(super) fn run_one(
+    room: Room,
+    node: &NodeSettings,
+    supervisor: Option<u32>,
+) -> io::Result<Ending> {
+    // Nobody would watch it, so it must not outlive its supervisor, nor be there beside the next one.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    rooms::make_private(&node.state)?;
+    let _presence = Presence::take(&node.state)?;
+    if supervisor.is_some_and(|supervisor| std::os::unix::process::parent_id() != supervisor) {
+        return Err(io::Error::other("the supervisor is gone already"));
+    }
     let clock = Clock::start();
     if room == Room::Messaging {
         return run_messaging(node, clock);
@@ -80,6 +90,8 @@ impl Family {
         let child = Command::new(&self.program)
             .arg("subsystem")
             .arg(room.name())
+            .arg("--supervisor")
+            .arg(std::process::id().to_string())
             .args(&self.line)
             .stdin(Stdio::null())
             .spawn()?;
@@ -139,6 +151,7 @@ fn dependants(room: Room) -> &'static [Room] {
 /// Runs a node until it is told to stop.
 pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8> {
     rooms::make_private(&node.state)?;
+    let _instance = Instance::claim(&node.state)?;
     let (sender, receiver) = channel();
     let mut family = Family {
         program: env::current_exe()?,

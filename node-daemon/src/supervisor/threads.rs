@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::instance::Instance;
 use super::{DISCONNECTED, News, ORDER, notify, send_news, status, stop_envelope, watch_signals};
 use crate::subsystem::{Ending, Room};
 use crate::wiring::ring::RingLoop;
@@ -66,6 +67,8 @@ fn start_room(
 
 /// Runs a node until it is told to stop, or a subsystem fails.
 pub(super) fn run(node: &NodeSettings) -> io::Result<u8> {
+    rooms::make_private(&node.state)?;
+    let _instance = Instance::claim(&node.state)?;
     let clock = Clock::start();
     let (sender, receiver) = channel();
     let post = start_ring(node, clock, &sender)?;

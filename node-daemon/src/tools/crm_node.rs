@@ -25,6 +25,7 @@ fn command() -> Command {
         .arg(flag("partition", 'p', "List the names of this partition's nodes"))
         .arg(value("name-for-id", 'N', "Show the name of the node with this id"))
         .arg(value("remove", 'R', "Forget a node that is gone"))
+        .arg(flag("quiet", 'Q', "Say less"))
         .arg(flag("force", 'f', "Do it, even if it is dangerous"))
 }
 
@@ -117,8 +118,8 @@ fn info(command: &str, answer: &Document, out: &mut Output) -> u8 {
             exit::OK
         }
         None => {
-            out.error("crm_node: Node is not known to cluster");
-            exit::NO_SUCH
+            out.error("Node is not known to cluster");
+            exit::NO_HOST
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use cib_model::Document;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use node_daemon::ipc::client::{Client, ClientError};
 use node_daemon::ipc::{Endpoint, Place};
 
@@ -22,7 +22,16 @@ fn command() -> Command {
         .arg(value("status", 'S', "Show the state of a node's controller"))
         .arg(flag("pacemakerd", 'P', "Show the state of the local supervisor"))
         .arg(flag("dc_lookup", 'D', "Show the designated controller"))
-        .arg(flag("nodes", 'N', "Show all nodes"))
+        .arg(
+            Arg::new("nodes")
+                .long("nodes")
+                .short('N')
+                .num_args(0..=1)
+                .action(ArgAction::Append)
+                .value_name("TYPE")
+                .help("Show nodes: all, or of some types: cluster, guest, remote"),
+        )
+        .arg(value("ipc-name", 'i', "With --pacemakerd: name to be known by"))
         .arg(value("timeout", 't', "Time to wait"))
         .arg(flag("quiet", 'q', "Show only the essential"))
         .arg(flag("bash-export", 'B', "Show nodes as shell variables"))
@@ -42,7 +51,7 @@ pub fn run(arguments: &[OsString]) -> u8 {
     let command = last_given(&matches, &["status", "pacemakerd", "dc_lookup", "nodes"]);
     let done = match command {
         Some("nodes") => Ok(nodes(&matches, &mut out)),
-        Some("pacemakerd") => supervisor(&mut out),
+        Some("pacemakerd") => supervisor(&matches, &mut out),
         Some("dc_lookup") => dc(patience, &mut out),
         Some(_) => status(text(&matches, "status").unwrap_or_default(), patience, &mut out),
         None => {
@@ -120,8 +129,8 @@ pub fn friendly(state: &str) -> &str {
     }
 }
 
-fn supervisor(out: &mut Output) -> Result<u8, ClientError> {
-    let (state, at) = ping_supervisor("crmadmin")?;
+fn supervisor(matches: &ArgMatches, out: &mut Output) -> Result<u8, ClientError> {
+    let (state, at) = ping_supervisor(text(matches, "ipc-name").unwrap_or("crmadmin"))?;
     let date = policy_engine::report::tables::date(at, super::source::now());
     if out.quiet {
         out.line(&state);
@@ -155,6 +164,10 @@ fn nodes(matches: &ArgMatches, out: &mut Output) -> u8 {
     };
     let bash = commands::given(matches, "bash-export");
     let listed = cib.root().child("configuration").and_then(|c| c.child("nodes"));
+    let kinds: Vec<&str> =
+        text(matches, "nodes").map(|t| t.split(',').collect()).unwrap_or_default();
+    let wanted = |kind| kinds.is_empty() || kinds.contains(&"all") || kinds.contains(&kind);
+    let mut shown = 0;
     for node in listed.into_iter().flat_map(|nodes| nodes.children_named("node")) {
         let id = node.attribute("id").unwrap_or_default();
         let name = node.attribute("uname").unwrap_or(id);
@@ -162,12 +175,19 @@ fn nodes(matches: &ArgMatches, out: &mut Output) -> u8 {
             Some("remote") => "remote",
             _ => "cluster",
         };
+        if !wanted(kind) {
+            continue;
+        }
+        shown += 1;
         match (bash, out.quiet) {
             (true, _) => out.line(format!("export {name}={id}")),
             (_, true) => out.line(name),
             _ => out.line(format!("{kind} node: {name} ({id})")),
         }
         element(out, "node", &[("type", kind), ("name", name), ("id", id)]);
+    }
+    if shown == 0 {
+        out.line("No nodes configured");
     }
     exit::OK
 }

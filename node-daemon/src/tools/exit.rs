@@ -7,6 +7,7 @@ pub const PERMISSION: u8 = 4;
 pub const USAGE: u8 = 64;
 pub const DATA: u8 = 65;
 pub const NO_INPUT: u8 = 66;
+pub const NO_HOST: u8 = 68;
 pub const SOFTWARE: u8 = 70;
 pub const OS: u8 = 71;
 pub const CANNOT_CREATE: u8 = 73;
@@ -30,6 +31,7 @@ pub fn text(code: u8) -> &'static str {
         USAGE => "Incorrect usage",
         DATA => "Invalid data given",
         NO_INPUT => "Input file not available",
+        NO_HOST => "Host does not exist",
         SOFTWARE => "Internal software bug",
         OS => "Operating system error occurred",
         CANNOT_CREATE => "Cannot create output file",

@@ -37,6 +37,7 @@ pub struct Output {
     request: String,
     errors: Vec<String>,
     to: Option<String>,
+    held: bool,
 }
 
 impl Output {
@@ -74,7 +75,15 @@ impl Output {
         let request =
             std::iter::once(program(arguments)).chain(words).collect::<Vec<_>>().join(" ");
         let to = commands::text(matches, "output-to").filter(|to| *to != "-").map(str::to_owned);
-        Ok(Output { format, quiet: false, text: String::new(), request, errors: Vec::new(), to })
+        Ok(Output {
+            format,
+            quiet: false,
+            text: String::new(),
+            request,
+            errors: Vec::new(),
+            to,
+            held: false,
+        })
     }
 
     /// Whether it is for programs.
@@ -84,10 +93,15 @@ impl Output {
 
     /// A line of text; nothing in other forms.
     pub fn line(&mut self, text: impl AsRef<str>) {
-        if self.format == Format::Text {
+        if self.format == Format::Text && !self.held {
             self.text.push_str(text.as_ref());
             self.text.push('\n');
         }
+    }
+
+    /// Leaves out lines, or no longer.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Text as it is.

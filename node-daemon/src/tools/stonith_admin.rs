@@ -26,7 +26,7 @@ const CLEAN_UP: u32 = 1 << 19;
 const BROADCAST: u32 = 1 << 20;
 
 /// Names the directory of fence agents, if it is not the usual one.
-const AGENTS_VARIABLE: &str = "UNDERSTUDY_FENCE_AGENTS";
+pub const AGENTS_VARIABLE: &str = "UNDERSTUDY_FENCE_AGENTS";
 
 /// Commands; of several the last in this order counts.
 const COMMANDS: [&str; 17] = [
@@ -469,30 +469,38 @@ fn metadata(matches: &ArgMatches, out: &mut Output) -> u8 {
     if text(matches, "agent").is_none() {
         return agent_missing(out);
     }
-    let report = run_agent(matches, "metadata", Vec::new());
-    let outcome = report.map(|report| report.outcome);
-    let failed = |out: &mut Output, error: &str, code| {
-        out.error(format!("Can't get fence agent meta-data: {error}"));
-        code
-    };
-    match outcome {
-        None => failed(out, "No such device", exit::NO_SUCH),
-        Some(outcome) if outcome.status == ExecutionStatus::NotInstalled => {
-            failed(out, "No such device", exit::NO_SUCH)
+    let agent = text(matches, "agent").unwrap_or_default();
+    match describe(agent) {
+        Ok(text) => {
+            out.document(&text);
+            exit::OK
         }
-        Some(outcome) if outcome.status == ExecutionStatus::Timeout => {
-            failed(out, "Timer expired", exit::TIMEOUT)
-        }
-        Some(outcome) if outcome.output.trim().is_empty() => {
-            failed(out, "No data available", exit::ERROR)
-        }
-        Some(outcome) => match normalised_xml(&outcome.output) {
-            Ok(text) => {
-                out.document(&text);
-                exit::OK
+        Err(error) => {
+            out.error(format!("Can't get fence agent meta-data: {error}"));
+            match error.as_str() {
+                "No such device" => exit::NO_SUCH,
+                "Timer expired" => exit::TIMEOUT,
+                "No data available" => exit::ERROR,
+                _ => exit::CONFIGURATION,
             }
-            Err(error) => failed(out, &error.to_string(), exit::CONFIGURATION),
-        },
+        }
+    }
+}
+
+/// What a fence agent says about itself, or why it does not.
+///
+/// # Errors
+/// When there is no such agent, or it says nothing that makes sense.
+pub fn describe(agent: &str) -> Result<String, String> {
+    let agent = AgentName::new(agent).map_err(|_| "No such device".to_owned())?;
+    let mut parameters = Parameters::new();
+    parameters.set("action".to_owned(), "metadata".to_owned());
+    let outcome = ask_agent(&agents(), &agent, &parameters, Duration::from_secs(10)).outcome;
+    match outcome.status {
+        ExecutionStatus::NotInstalled => Err("No such device".to_owned()),
+        ExecutionStatus::Timeout => Err("Timer expired".to_owned()),
+        _ if outcome.output.trim().is_empty() => Err("No data available".to_owned()),
+        _ => normalised_xml(&outcome.output).map_err(|error| error.to_string()),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cib::{BackgroundStore, CibFiles, CibManager};
 use crate::controller::Controller;
 use crate::executor::{ExecutorRoom, RealExecutor};
 use crate::fencer::{FencerRoom, RealAgents};
-use crate::ipc::{Place, Server};
+use crate::ipc::{Place, Server, groups_of};
 use crate::scheduler::Scheduler;
 use crate::subsystem::{Ending, Room};
 
@@ -72,7 +72,8 @@ pub fn run(
         Room::Cib => {
             let files = CibFiles::new(&node.state.join("cib"))?;
             let store = BackgroundStore::new(Box::new(files))?;
-            inside.run(me, clock, post, CibManager::new(me, name, Box::new(store), &node.schema))
+            let manager = CibManager::new(me, name, Box::new(store), &node.schema);
+            inside.run(me, clock, post, manager.with_groups(groups_of))
         }
         Room::Attributes => inside.run(me, clock, post, Attributes::new(me, name)),
         Room::Scheduler => inside.run(me, clock, post, Scheduler::new(utc_offset())),

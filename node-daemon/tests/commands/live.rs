@@ -22,7 +22,11 @@ pub struct LiveNode {
     enter: Option<&'static [&'static str]>,
 }
 
-fn network() -> Option<(&'static [&'static str], &'static [&'static str])> {
+/// How a network is made, and how it is entered.
+pub type Network = Option<(&'static [&'static str], &'static [&'static str])>;
+
+/// The way that works here; none if there is none.
+pub fn network() -> Network {
     NETWORKS.into_iter().find(|(make, _)| {
         let tried = Command::new(make[0])
             .args(&make[1..])
@@ -36,6 +40,32 @@ fn network() -> Option<(&'static [&'static str], &'static [&'static str])> {
 /// Whether the classic tools can reach a node: only with the usual addresses, in a network of its own.
 pub fn can_be_entered() -> bool {
     network().is_some()
+}
+
+/// The command that runs a node whose things are in a directory.
+pub fn run(home: &Path, network: Network) -> Command {
+    let mut command = match network {
+        Some((make, _)) => {
+            let mut command = Command::new(make[0]);
+            command.args(&make[1..]).args(["sh", "-c", "ip link set lo up; exec \"$@\"", "sh"]);
+            command.arg(env!("CARGO_BIN_EXE_node-daemon"));
+            command
+        }
+        None => Command::new(env!("CARGO_BIN_EXE_node-daemon")),
+    };
+    command.args(["run", "--name", "node1", "--config"]).arg(home);
+    for (option, place) in [
+        ("--state", "state"),
+        ("--ocf-root", "ocf"),
+        ("--fence-agents", "fence"),
+        ("--log-file", "log"),
+    ] {
+        command.arg(option).arg(home.join(place));
+    }
+    if network.is_none() {
+        command.arg("--ipc-directory").arg(home.join("state"));
+    }
+    command
 }
 
 fn executable(path: &Path, text: &str) -> io::Result<()> {
@@ -60,32 +90,22 @@ impl LiveNode {
         );
         std::fs::write(home.join("corosync.conf"), configuration).unwrap();
         let network = network();
-        let mut command = match network {
-            Some((make, _)) => {
-                let mut command = Command::new(make[0]);
-                command.args(&make[1..]).args(["sh", "-c", "ip link set lo up; exec \"$@\"", "sh"]);
-                command.arg(env!("CARGO_BIN_EXE_node-daemon"));
-                command
-            }
-            None => Command::new(env!("CARGO_BIN_EXE_node-daemon")),
-        };
-        command.args(["run", "--name", "node1", "--config"]).arg(home);
-        for (option, place) in [
-            ("--state", "state"),
-            ("--ocf-root", "ocf"),
-            ("--fence-agents", "fence"),
-            ("--log-file", "log"),
-        ] {
-            command.arg(option).arg(home.join(place));
-        }
-        if network.is_none() {
-            command.arg("--ipc-directory").arg(home.join("state"));
-        }
+        let mut command = run(home, network);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let node =
             LiveNode { child, home: home.to_owned(), enter: network.map(|(_, enter)| enter) };
         node.settle();
         node
+    }
+
+    /// Processes of its subsystems.
+    pub fn subsystems(&self) -> Vec<u32> {
+        let pid = self.child.id();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let children =
+            tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let all: String = children.collect::<Vec<_>>().join(" ");
+        all.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// Where its things are.

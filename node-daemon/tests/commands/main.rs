@@ -25,6 +25,7 @@ mod session;
 
 use std::path::{Path, PathBuf};
 
+use live::LiveNode;
 use session::{Command, Ended, Kind, Workplace};
 
 /// Runs every command of a file of sessions.
@@ -121,6 +122,33 @@ fn what_is_wrong_with_a_configuration_and_what_needs_a_cluster() {
 #[test]
 fn fencing_by_hand_on_a_live_node() {
     check_live("live_fencing.session");
+}
+
+#[test]
+fn resources_nodes_and_attributes_of_a_live_node() {
+    check_live("live_resources.session");
+}
+
+#[test]
+fn of_a_node_whose_supervisor_is_killed_nothing_goes_on_beside_the_next() {
+    let home = directory("killed");
+    let node = LiveNode::start(&home);
+    let subsystems = node.subsystems();
+    assert_eq!(subsystems.len(), 8, "{subsystems:?}");
+    // There is no second one at the same time, in whatever network.
+    let second = live::run(&home, live::network()).status().unwrap();
+    assert_eq!(second.code(), Some(100));
+    // A killed supervisor says good-bye to nobody.
+    drop(node);
+    let next = LiveNode::start(&home);
+    for pid in subsystems {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        assert!(!line.contains("subsystem"), "process {pid} goes on: {line}");
+    }
+    assert_eq!(next.subsystems().len(), 8);
+    drop(next);
+    let _ = std::fs::remove_dir_all(&home);
 }
 
 /// A directory of its own for a test.

@@ -165,6 +165,7 @@ impl Workplace {
             Some(node) => {
                 let mut process = node.command("sh");
                 process
+                    .env("CIB_shadow_dir", node.home())
                     .env("OCF_ROOT", node.home().join("ocf"))
                     .env("UNDERSTUDY_FENCE_AGENTS", node.home().join("fence"));
                 process

@@ -91,4 +91,16 @@ fn members_of_the_group_do_what_acls_allow_and_others_nothing() {
     let (_, all) = root.call("cib_query", "", "");
     let text = all.root().to_xml();
     assert!(text.contains("second") && text.contains("secret") && !text.contains("template"));
+
+    // What a group may do, its members may.
+    let group = r#"<cib><configuration><acls><acl_group id="haclient"><role id="resources"/></acl_group><acl_role id="resources"><acl_permission id="q" kind="write" xpath="/cib/configuration/resources"/></acl_role></acls></configuration></cib>"#;
+    assert_eq!(root.call("cib_modify", "", group).0, "0");
+    let line = ["-C", "-o", "resources", "-X", "<template id='t' class='lsb' type='x'/>"];
+    assert_eq!(cibadmin(&node, &program, &member.0, &line).1, Some(0));
+    // Root may act for others.
+    for (user, code) in [(name.as_str(), Some(0)), ("nobody", Some(4))] {
+        let line = ["-U", user, "-Q", "-o", "resources"];
+        let root = User::from_name("root").unwrap().unwrap();
+        assert_eq!(cibadmin(&node, &program, &root, &line).1, code, "{user}");
+    }
 }

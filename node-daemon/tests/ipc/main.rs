@@ -233,6 +233,36 @@ fn a_client_that_does_not_read_is_dropped_and_others_are_served() {
 }
 
 #[test]
+fn clients_that_do_not_read_cannot_fill_the_memory_together() {
+    let node = Node::with_memory("memory", 3 << 20);
+    let mut cib = Cib::open(&node, Endpoint::CibWrite);
+    let long = "x".repeat(500_000);
+    let change = format!(r#"<node id="1" uname="n" description="{long}"/>"#);
+    assert_eq!(cib.call("cib_create", "nodes", &change).0, "0");
+    // Each of them is far from what one client may have waiting.
+    let query = r#"<cib_command t="cib" cib_op="cib_query" cib_section="nodes" cib_callid="2" cib_callopt="0"/>"#;
+    let mut silent: Vec<Cib> = (0..8).map(|_| Cib::open(&node, Endpoint::CibRead)).collect();
+    for client in &mut silent {
+        for _ in 0..2 {
+            client.client.send(query, false, PATIENCE).unwrap();
+        }
+        assert_eq!(cib.call("cib_query", "nodes", "").0, "0");
+    }
+    let mut lost = 0;
+    for client in &mut silent {
+        let end = loop {
+            match client.client.event(Duration::from_millis(200)) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        lost += usize::from(matches!(end, ClientError::Closed | ClientError::Io(_)));
+    }
+    assert!((1..8).contains(&lost), "{lost} of 8 have lost their connection");
+    assert_eq!(cib.call("cib_query", "nodes", "").0, "0");
+}
+
+#[test]
 fn connections_leave_nothing_behind() {
     let node = Node::start("clean");
     let own = format!("qb-{}-", std::process::id());

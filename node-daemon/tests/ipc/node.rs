@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cib_model::Document;
 use mio::{Events, Poll};
 use node_daemon::cib::{CibManager, Loaded, Store};
-use node_daemon::ipc::{Place, Server};
+use node_daemon::ipc::{MAX_MEMORY, Place, Server, groups_of};
 use node_daemon::subsystem::{
     Address, Body, ControllerAnswer, ControllerRequest, Envelope, FenceAnswer, GroupView, NodeId,
     Now, Outputs, PeerListing, Room, Subsystem, Target,
@@ -40,9 +40,15 @@ pub struct Node {
 
 impl Node {
     pub fn start(test: &str) -> Node {
+        Node::with_memory(test, MAX_MEMORY)
+    }
+
+    /// One that holds at most so many bytes for its clients.
+    pub fn with_memory(test: &str, most: usize) -> Node {
         let directory = std::env::temp_dir().join(format!("ipc-{}-{test}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let server = Server::new("node1", &Place::Directory(directory.clone()), 0).unwrap();
+        let server = server.with_memory(most);
         let stop = Arc::new(AtomicBool::new(false));
         let until = stop.clone();
         let controller: Controller = Arc::new(Mutex::new([Some("S_IDLE"), Some("S_NOT_DC")]));
@@ -84,7 +90,8 @@ fn run(mut server: Server, stop: &AtomicBool, controller: &Controller) {
         wall: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap(),
         cpu: Duration::ZERO,
     };
-    let mut cib = CibManager::new(me, "node1", Box::new(Memory), "pacemaker-3.9");
+    let mut cib =
+        CibManager::new(me, "node1", Box::new(Memory), "pacemaker-3.9").with_groups(groups_of);
     let mut poll = Poll::new().unwrap();
     server.register(poll.registry()).unwrap();
     let (mut from_server, mut from_cib) = (Outputs::default(), Outputs::default());

@@ -50,6 +50,17 @@ pub struct UnfencingDigests {
     pub secure: String,
 }
 
+/// Digests with the parameters they cover, to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Of all parameters.
+    pub all: (String, Vec<(String, String)>),
+    /// Of those that are no secret.
+    pub secure: (String, Vec<(String, String)>),
+    /// Of those whose change needs a restart; only for an agent that can reload.
+    pub restart: Option<(String, Vec<(String, String)>)>,
+}
+
 type Parameters<'d> = BTreeMap<Cow<'d, str>, Cow<'d, str>>;
 
 /// Literal that stands for the restart digest of an entry whose failure expired.
@@ -95,6 +106,38 @@ pub fn unfencing(cluster: &mut Cluster<'_>, device: ResourceId, node: NodeId) ->
     UnfencingDigests {
         all: hash(&set.all),
         secure: hash(&set.secure(cluster, device, feature_set, &DEFAULT_SECRETS)),
+    }
+}
+
+/// Digests of an operation, recorded or not, with some parameters changed.
+pub fn shown<'d>(
+    cluster: &mut Cluster<'d>,
+    r: ResourceId,
+    node: NodeId,
+    (task, interval_ms): (&str, u64),
+    entry: Option<&Entry<'d>>,
+    changed: &[(String, String)],
+) -> Shown {
+    let mut set = ParameterSet::of(cluster, r, task, interval_ms, node);
+    for (name, value) in changed {
+        for parameters in [&mut set.all, &mut set.resource] {
+            parameters.insert(name.clone().into(), value.clone().into());
+        }
+    }
+    let secrets: Vec<&str> = entry
+        .and_then(|entry| entry.secure_params)
+        .map_or_else(|| DEFAULT_SECRETS.to_vec(), |p| p.split_ascii_whitespace().collect());
+    let feature_set = entry.and_then(|entry| entry.feature_set).unwrap_or("");
+    let covered = |parameters: &Parameters<'d>| {
+        let listed = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        (hash(parameters), listed.collect())
+    };
+    Shown {
+        all: covered(&set.all),
+        secure: covered(&set.secure(cluster, r, feature_set, &secrets)),
+        restart: entry
+            .filter(|entry| entry.restart_digest.is_some())
+            .map(|entry| covered(&set.restart(entry.force_restart))),
     }
 }
 

@@ -70,7 +70,8 @@ pub(super) fn startup_fencing(cluster: &mut Cluster<'_>, node: NodeId) {
     cluster.node_mut(node).unclean = in_effect;
     let text = "Blind faith: not fencing unseen nodes";
     if !in_effect && !cluster.messages.iter().any(|m| m.text == text) {
-        cluster.message(Level::Warning, text);
+        // Nothing is wrong with a configuration that wants it so.
+        cluster.message(Level::Notice, text);
     }
 }
 

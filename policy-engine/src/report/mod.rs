@@ -3,6 +3,7 @@
 //! Everything here is a function of an unpacked (and for the summary, scheduled) cluster and of display
 //! options; the callers choose where it goes.
 
+pub mod digests;
 pub mod monitor;
 pub mod scores;
 pub mod selection;

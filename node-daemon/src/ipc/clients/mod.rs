@@ -188,7 +188,9 @@ impl Clients {
     }
 
     /// Remembers a request until it is answered.
-    fn ask(&mut self, session: SessionId, question: Message, kind: Kind) -> u64 {
+    fn ask(&mut self, session: SessionId, mut question: Message, kind: Kind) -> u64 {
+        // What it says has been read.
+        question.text = String::new();
         let token = self.next_token;
         self.next_token += 1;
         if let Some(session) = self.sessions.get_mut(&session) {

@@ -47,10 +47,20 @@ impl Authority {
         if client.gid == group.as_raw() {
             return true;
         }
-        let Some(user) = user else { return false };
-        let Ok(name) = std::ffi::CString::new(user.name.as_str()) else { return false };
-        getgrouplist(&name, user.gid).is_ok_and(|groups| groups.contains(&group))
+        user.is_some_and(|user| group_ids(user).contains(&group))
     }
+}
+
+fn group_ids(user: &User) -> Vec<Gid> {
+    let Ok(name) = std::ffi::CString::new(user.name.as_str()) else { return Vec::new() };
+    getgrouplist(&name, user.gid).unwrap_or_default()
+}
+
+/// The groups a user is in, as this machine knows them; none if it does not know the user.
+pub fn groups_of(user: &str) -> Vec<String> {
+    let Ok(Some(user)) = User::from_name(user) else { return Vec::new() };
+    let groups = group_ids(&user).into_iter().filter_map(|id| Group::from_gid(id).ok().flatten());
+    groups.map(|group| group.name).collect()
 }
 
 #[cfg(test)]

@@ -211,6 +211,16 @@ impl Connection {
         }
     }
 
+    /// Bytes that are held for it: of a message that is not complete, and of what it has not read yet.
+    pub fn held(&self) -> usize {
+        match &self.state {
+            State::Waiting { .. } => 0,
+            State::Open(channels) => {
+                channels.assembly.held() + channels.response.held() + channels.event.held()
+            }
+        }
+    }
+
     /// Takes its sockets from a registry.
     pub fn deregister(&self, registry: &Registry) {
         // Closing them would do the same.

@@ -8,7 +8,7 @@ mod authority;
 mod connection;
 mod outbox;
 
-pub use authority::Authority;
+pub use authority::{Authority, groups_of};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,6 +28,8 @@ use crate::subsystem::{Envelope, Now, Outputs, Room, Subsystem};
 
 /// Most connections at a time.
 pub const MAX_CONNECTIONS: usize = 4_096;
+/// Most bytes that may be on their way from and to all clients together.
+pub const MAX_MEMORY: usize = 256 << 20;
 /// How long a client may take to introduce itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait when the system is out of descriptors.
@@ -52,6 +54,10 @@ pub struct Server {
     buffer: Vec<u8>,
     accept: bool,
     accept_again: Option<Duration>,
+    /// Bytes that are held for connections, and their sum.
+    held: BTreeMap<usize, usize>,
+    total: usize,
+    most: usize,
 }
 
 impl Server {
@@ -93,7 +99,32 @@ impl Server {
             buffer: Vec::new(),
             accept: true,
             accept_again: None,
+            held: BTreeMap::new(),
+            total: 0,
+            most: MAX_MEMORY,
         })
+    }
+
+    /// The same, with another limit than [`MAX_MEMORY`].
+    pub fn with_memory(self, most: usize) -> Server {
+        Server { most, ..self }
+    }
+
+    /// Takes note of how much is held for a connection. If it is too much for all together, the one for
+    /// which the most is held has to go.
+    fn account(&mut self, slot: usize) {
+        let now = self.connections.get(&slot).map_or(0, Connection::held);
+        let before = if now > 0 { self.held.insert(slot, now) } else { self.held.remove(&slot) };
+        self.total = self.total + now - before.unwrap_or(0);
+        while self.total > self.most {
+            let largest = self.held.iter().max_by_key(|(_, held)| **held).map(|(slot, _)| *slot);
+            let Some(largest) = largest else { return };
+            log::warn!(
+                "ipc: more than {} bytes wait; the client for which the most do loses its connection",
+                self.most
+            );
+            self.close(largest);
+        }
     }
 
     /// Registers the listeners.
@@ -177,6 +208,7 @@ impl Server {
                 if more {
                     self.ready.insert(slot);
                 }
+                self.account(slot);
                 self.take(now, session, messages, out);
             }
             Ok(Progress::Ended) => self.close(slot),
@@ -205,6 +237,7 @@ impl Server {
                         log::info!("ipc: {}: {error}", connection.endpoint());
                         self.close(slot);
                     }
+                    self.account(slot);
                 }
                 Action::Close(session) => {
                     if let Some(slot) = self.sessions.get(&session).copied() {
@@ -218,6 +251,7 @@ impl Server {
     fn close(&mut self, slot: usize) {
         let Some(connection) = self.connections.remove(&slot) else { return };
         self.ready.remove(&slot);
+        self.total -= self.held.remove(&slot).unwrap_or(0);
         if let Some(session) = connection.session() {
             self.sessions.remove(&session);
             self.clients.closed(session);

@@ -45,6 +45,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Bytes that wait.
+    pub fn held(&self) -> usize {
+        self.bytes
+    }
+
     /// Sends what waits, as far as it can be sent.
     ///
     /// # Errors

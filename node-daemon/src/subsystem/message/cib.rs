@@ -120,6 +120,8 @@ pub struct UpdateOrigin {
     pub client: String,
     /// On whose behalf.
     pub user: Option<String>,
+    /// Groups of that user, as that node knows them.
+    pub groups: Vec<String>,
     /// When, since 1970.
     pub wall: Duration,
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use cib_model::Document;
 use cib_model::operation::Operation;
+use cib_model::{Document, Element};
 use clap::ArgMatches;
 
 use super::{Work, failed, queries};
 use crate::tools::commands::{given, text};
-use crate::tools::exit;
 use crate::tools::output::Output;
 use crate::tools::source::Call;
+use crate::tools::{exit, source};
 
 /// The call looks for a path.
 const XPATH: u32 = 2;
@@ -69,7 +69,11 @@ fn active(work: &Work, resource: &str, promoted: bool) -> Vec<String> {
     nodes
 }
 
-fn known_node(work: &Work, matches: &ArgMatches, out: &mut Output) -> Result<Option<String>, u8> {
+pub fn known_node(
+    work: &Work,
+    matches: &ArgMatches,
+    out: &mut Output,
+) -> Result<Option<String>, u8> {
     let Some(name) = text(matches, "node") else { return Ok(None) };
     let nodes = &work.seen.snapshot.nodes;
     match nodes.iter().find(|node| node.name.eq_ignore_ascii_case(name) || node.id == name) {
@@ -262,6 +266,9 @@ pub fn clear(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Ou
         Ok(node) => node,
         Err(code) => return code,
     };
+    if given(matches, "expired") {
+        return clear_expired(work, resource, node.as_deref(), out);
+    }
     let nodes = node.map_or_else(|| all_nodes(work), |node| vec![node]);
     let before = constraints(work);
     if let Err(code) = remove(work, resource, &nodes, true, out) {
@@ -269,6 +276,39 @@ pub fn clear(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Ou
     }
     for gone in before.difference(&constraints(work)) {
         out.line(format!("Removing constraint: {gone}"));
+    }
+    exit::OK
+}
+
+/// Removes what moved or banned a resource for a while that is over.
+fn clear_expired(work: &mut Work, resource: &str, node: Option<&str>, out: &mut Output) -> u8 {
+    let now = source::now();
+    let is_over = |constraint: &Element<'_>| {
+        let dates = constraint.descendants().filter(|e| e.name() == "date_expression");
+        dates.filter_map(|date| date.attribute("end")).any(|end| {
+            cib_model::DateTime::parse(end, now).is_ok_and(|end| end.epoch() < now.epoch())
+        })
+    };
+    let (ban, prefer) = (format!("cli-ban-{resource}-on-"), format!("cli-prefer-{resource}"));
+    let is_meant = |id: &str| match id.strip_prefix(&ban) {
+        Some(on) => node.is_none_or(|node| node == on),
+        None => id == prefer,
+    };
+    let all = work.cib.root().child("configuration").and_then(|c| c.child("constraints"));
+    let over: Vec<String> = all
+        .into_iter()
+        .flat_map(|all| all.children_named("rsc_location"))
+        .filter(is_over)
+        .filter_map(|constraint| constraint.xml_id().map(str::to_owned))
+        .filter(|id| is_meant(id))
+        .collect();
+    for id in over {
+        let data = Some(document("rsc_location", &[("id", &id)]));
+        let change = Call { section: Some("constraints"), options: 0, data };
+        if let Err(code) = call(work, Operation::Delete, &change, out) {
+            return code;
+        }
+        out.line(format!("Removing constraint: {id}"));
     }
     exit::OK
 }

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use cib_model::{Document, Element, schema};
 use clap::ArgMatches;
 use node_daemon::ipc::client::ClientError;
+use policy_engine::report::snapshot::PrimitiveStatus;
 use policy_engine::transition::ActionKind;
 use policy_engine::{Options, plan};
 
-use super::{Work, failed};
+use super::changes::known_node;
+use super::{Work, failed, queries};
 use crate::tools::commands::text;
 use crate::tools::node::{self, Controller, Request};
 use crate::tools::output::Output;
@@ -121,7 +123,11 @@ pub fn run(
     resource: Option<&str>,
     out: &mut Output,
 ) -> u8 {
-    let node = text(matches, "node");
+    let node = match known_node(work, matches, out) {
+        Ok(node) => node,
+        Err(code) => return code,
+    };
+    let node = node.as_deref();
     if !work.source.is_live() {
         let what = resource.unwrap_or("all nodes");
         out.line(format!("Dry run: skipping clean-up of {what} due to CIB_file"));
@@ -160,6 +166,8 @@ fn live(
     });
     if resource.is_none() {
         clear_failures(None, node, matches)?;
+        let on = node.unwrap_or("all nodes");
+        out.line(format!("Cleaned up all resources on {on}"));
     }
     let mut waiting = 0;
     for history in histories(work) {
@@ -171,7 +179,12 @@ fn live(
         }
         if resource.is_some() {
             clear_failures(Some(&base(&history.resource)), Some(&history.node), matches)?;
-            out.line(format!("Cleaned up {} on {}", history.resource, history.node));
+            let instances = queries::primitives(work, &history.resource);
+            let here = |p: &&&PrimitiveStatus| p.nodes.iter().any(|(n, ..)| *n == history.node);
+            let instance = instances.iter().find(here).or(instances.first());
+            let name = instance.map_or(history.resource.as_str(), |p| p.facts.id.as_str());
+            out.line(format!("Cleaned up {name} on {}", history.node));
+            queries::checks(work, &history.resource, &instances, out);
         }
         if history.failed || command == "refresh" {
             let payload = history.payload();
@@ -192,10 +205,15 @@ fn live(
 
 /// `-F`
 pub fn fail(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
-    let Some(node) = text(matches, "node") else {
-        out.error("crm_resource: A node must be given with -N");
-        return exit::USAGE;
+    let node = match known_node(work, matches, out) {
+        Ok(Some(node)) => node,
+        Ok(None) => {
+            out.error("crm_resource: Must supply a node name with -N");
+            return exit::USAGE;
+        }
+        Err(code) => return code,
     };
+    let node = node.as_str();
     let found = histories(work).into_iter().find(|h| h.resource == resource && h.node == node);
     let Some(history) = found.filter(|_| work.source.is_live()) else {
         return failed(out, exit::text(exit::NO_SUCH), exit::NO_SUCH);

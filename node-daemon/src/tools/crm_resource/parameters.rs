@@ -20,27 +20,122 @@ fn kind(matches: &ArgMatches) -> &'static str {
     }
 }
 
-/// Settings of a name directly in a resource, as far as sets and ids are given.
-fn settings<'w>(
-    work: &'w Work,
-    matches: &ArgMatches,
-    resource: &str,
-    name: &str,
-) -> Vec<Element<'w>> {
-    let (set, id) = (text(matches, "set-name"), text(matches, "nvpair"));
-    let element = work.element(resource);
-    let sets = element.into_iter().flat_map(|e| e.children_named(kind(matches)));
-    sets.filter(|block| set.is_none_or(|set| block.xml_id() == Some(set)))
-        .flat_map(|block| block.children_named("nvpair"))
-        .filter(|pair| pair.attribute("name") == Some(name))
-        .filter(|pair| id.is_none_or(|id| pair.xml_id() == Some(id)))
-        .collect()
+/// Which settings of a resource are meant.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'m> {
+    kind: &'static str,
+    set: Option<&'m str>,
+    id: Option<&'m str>,
+}
+
+impl<'m> Place<'m> {
+    /// Its meta-attributes.
+    pub const META: Place<'static> = Place { kind: "meta_attributes", set: None, id: None };
+
+    fn of(matches: &'m ArgMatches) -> Place<'m> {
+        let (set, id) = (text(matches, "set-name"), text(matches, "nvpair"));
+        Place { kind: kind(matches), set, id }
+    }
+
+    /// Settings of a name directly in a resource, as far as sets and ids are given.
+    fn settings<'w>(self, work: &'w Work, resource: &str, name: &str) -> Vec<Element<'w>> {
+        let element = work.element(resource);
+        let sets = element.into_iter().flat_map(|e| e.children_named(self.kind));
+        sets.filter(|block| self.set.is_none_or(|set| block.xml_id() == Some(set)))
+            .flat_map(|block| block.children_named("nvpair"))
+            .filter(|pair| pair.attribute("name") == Some(name))
+            .filter(|pair| self.id.is_none_or(|id| pair.xml_id() == Some(id)))
+            .collect()
+    }
+
+    /// The value of a setting directly in a resource.
+    pub fn value(self, work: &Work, resource: &str, name: &str) -> Option<String> {
+        let found = self.settings(work, resource, name);
+        found.first().and_then(|pair| pair.attribute("value")).map(str::to_owned)
+    }
+
+    /// Sets one; gives the code with which to end.
+    pub fn set(
+        self,
+        work: &mut Work,
+        resource: &str,
+        (name, value): (&str, &str),
+        out: &mut Output,
+    ) -> u8 {
+        let found: Vec<String> = self
+            .settings(work, resource, name)
+            .into_iter()
+            .filter_map(|pair| pair.xml_id().map(str::to_owned))
+            .collect();
+        let (data, id, set) = match &found[..] {
+            [id] => (pair(id, name, Some(value)), id.clone(), None),
+            [] => {
+                let (document, id, set) = self.skeleton(work, resource, name, value);
+                (document, id, Some(set))
+            }
+            many => {
+                out.line(format!("Multiple attributes match name={name}"));
+                for id in many {
+                    out.line(format!("  Value: {value} \t(id={id})"));
+                }
+                return exit::MULTIPLE;
+            }
+        };
+        if let Err(code) = change(work, Operation::Modify, data, out) {
+            return code;
+        }
+        let set = set.map(|set| format!(" set={set}")).unwrap_or_default();
+        out.line(format!("Set '{resource}' option: id={id}{set} name={name} value={value}"));
+        exit::OK
+    }
+
+    /// Deletes one; gives the code with which to end.
+    pub fn delete(self, work: &mut Work, resource: &str, name: &str, out: &mut Output) -> u8 {
+        let found: Vec<String> = self
+            .settings(work, resource, name)
+            .into_iter()
+            .filter_map(|pair| pair.xml_id().map(str::to_owned))
+            .collect();
+        let id = match &found[..] {
+            [] => return exit::OK,
+            [id] => id,
+            _ => return failed(out, exit::text(exit::MULTIPLE), exit::MULTIPLE),
+        };
+        if let Err(code) = change(work, Operation::Delete, pair(id, name, None), out) {
+            return code;
+        }
+        out.line(format!("Deleted '{resource}' option: id={id} name={name}"));
+        exit::OK
+    }
+
+    /// A setting that is not there yet, in the set that is named, or in one named after the resource.
+    fn skeleton(
+        self,
+        work: &Work,
+        resource: &str,
+        name: &str,
+        value: &str,
+    ) -> (Document, String, String) {
+        let kind = self.kind;
+        let element = work.element(resource);
+        let set = self.set.map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
+        let id = self.id.map_or_else(|| format!("{set}-{name}"), str::to_owned);
+        let mut document = Document::new(element.map_or("primitive", Element::name));
+        let root = document.root_id();
+        document.set_attribute(root, "id", resource);
+        let block = document.append_element(root, kind);
+        document.set_attribute(block, "id", &set);
+        let setting = pair(&id, name, Some(value));
+        document.copy_subtree(block, setting.root());
+        (document, id, set)
+    }
 }
 
 /// `-g`
 pub fn get(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
     let name = text(matches, "get-parameter").unwrap_or_default();
-    let found = settings(work, matches, resource, name);
+    let place = Place::of(matches);
+    let found = place.settings(work, resource, name);
     // Meta-attributes of what a resource is in apply to it, too.
     let inherited = || {
         let outer = work.element(resource)?.ancestors().filter(|e| e.name() != "resources");
@@ -48,7 +143,7 @@ pub fn get(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) 
         let inherits = given(matches, "meta");
         ids.into_iter()
             .filter(|_| inherits)
-            .find_map(|id| settings(work, matches, id, name).first()?.attribute("value"))
+            .find_map(|id| place.settings(work, id, name).first()?.attribute("value"))
     };
     match found.first().and_then(|pair| pair.attribute("value")).or_else(inherited) {
         Some(value) => single(out, "attributes", name, value),
@@ -66,14 +161,16 @@ fn single(out: &mut Output, list: &str, name: &str, value: &str) {
     ));
 }
 
+/// The clone that a resource is the only child of.
+pub fn clone_of<'w>(work: &'w Work, resource: &str) -> Option<&'w str> {
+    let parent = work.element(resource)?.parent()?;
+    matches!(parent.name(), "clone" | "master").then(|| parent.xml_id())?
+}
+
 /// The clone that a meta-attribute of its only child belongs to.
 fn owner<'w>(work: &'w Work, matches: &ArgMatches, resource: &'w str) -> &'w str {
-    let clone = || {
-        let parent = work.element(resource)?.parent()?;
-        matches!(parent.name(), "clone" | "master").then(|| parent.xml_id())?
-    };
     let direct = given(matches, "force") || !given(matches, "meta");
-    clone().filter(|_| !direct).unwrap_or(resource)
+    clone_of(work, resource).filter(|_| !direct).unwrap_or(resource)
 }
 
 fn change(
@@ -116,52 +213,7 @@ pub fn set(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Outp
     if resource != own {
         out.line(format!("Performing update of '{name}' on '{resource}', the parent of '{own}'"));
     }
-    let found: Vec<String> = settings(work, matches, resource, &name)
-        .into_iter()
-        .filter_map(|pair| pair.xml_id().map(str::to_owned))
-        .collect();
-    let (data, id, set) = match &found[..] {
-        [id] => (pair(id, &name, Some(value)), id.clone(), None),
-        [] => {
-            let (document, id, set) = skeleton(work, matches, resource, &name, value);
-            (document, id, Some(set))
-        }
-        many => {
-            out.line(format!("Multiple attributes match name={name}"));
-            for id in many {
-                out.line(format!("  Value: {value} \t(id={id})"));
-            }
-            return exit::MULTIPLE;
-        }
-    };
-    if let Err(code) = change(work, Operation::Modify, data, out) {
-        return code;
-    }
-    let set = set.map(|set| format!(" set={set}")).unwrap_or_default();
-    out.line(format!("Set '{resource}' option: id={id}{set} name={name} value={value}"));
-    exit::OK
-}
-
-/// A setting that is not there yet, in the set that is named, or in one named after the resource.
-fn skeleton(
-    work: &Work,
-    matches: &ArgMatches,
-    resource: &str,
-    name: &str,
-    value: &str,
-) -> (Document, String, String) {
-    let kind = kind(matches);
-    let element = work.element(resource);
-    let set = text(matches, "set-name").map_or_else(|| format!("{resource}-{kind}"), str::to_owned);
-    let id = text(matches, "nvpair").map_or_else(|| format!("{set}-{name}"), str::to_owned);
-    let mut document = Document::new(element.map_or("primitive", Element::name));
-    let root = document.root_id();
-    document.set_attribute(root, "id", resource);
-    let block = document.append_element(root, kind);
-    document.set_attribute(block, "id", &set);
-    let setting = pair(&id, name, Some(value));
-    document.copy_subtree(block, setting.root());
-    (document, id, set)
+    Place::of(matches).set(work, resource, (&name, value), out)
 }
 
 fn set_attribute(work: &mut Work, resource: &str, name: &str, value: &str, out: &mut Output) -> u8 {
@@ -179,20 +231,7 @@ fn set_attribute(work: &mut Work, resource: &str, name: &str, value: &str, out: 
 /// `-d`
 pub fn delete(work: &mut Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
     let name = text(matches, "delete-parameter").unwrap_or_default().to_owned();
-    let found: Vec<String> = settings(work, matches, resource, &name)
-        .into_iter()
-        .filter_map(|pair| pair.xml_id().map(str::to_owned))
-        .collect();
-    let id = match &found[..] {
-        [] => return exit::OK,
-        [id] => id,
-        _ => return failed(out, exit::text(exit::MULTIPLE), exit::MULTIPLE),
-    };
-    if let Err(code) = change(work, Operation::Delete, pair(id, &name, None), out) {
-        return code;
-    }
-    out.line(format!("Deleted '{resource}' option: id={id} name={name}"));
-    exit::OK
+    Place::of(matches).delete(work, resource, &name, out)
 }
 
 /// `-G`

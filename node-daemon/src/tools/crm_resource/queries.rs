@@ -2,6 +2,7 @@
 
 use cib_model::{Document, Element};
 use clap::ArgMatches;
+use policy_engine::report::digests::digests;
 use policy_engine::report::snapshot::{PrimitiveStatus, ResourceStatus};
 use policy_engine::report::tables::date;
 use policy_engine::report::text::{Entry, Style, render};
@@ -299,7 +300,8 @@ pub fn why(work: &Work, resource: Option<&str>, node: Option<&str>, out: &mut Ou
     exit::OK
 }
 
-fn checks(work: &Work, name: &str, instances: &[&PrimitiveStatus], out: &mut Output) {
+/// What keeps a resource from running, as configured.
+pub fn checks(work: &Work, name: &str, instances: &[&PrimitiveStatus], out: &mut Output) {
     let top = work.top(name).and_then(Element::xml_id).unwrap_or(name).to_owned();
     let target = instances.iter().find_map(|p| p.facts.target_role.as_deref());
     match target.map(str::to_ascii_lowercase).as_deref() {
@@ -455,4 +457,52 @@ fn related(
         lines.insert(0, (level, title));
     }
     lines
+}
+
+/// `--digests`
+pub fn digests_of(work: &Work, matches: &ArgMatches, resource: &str, out: &mut Output) -> u8 {
+    let Some(node) = text(matches, "node") else {
+        out.error("crm_resource: Must supply a node name with -N");
+        return exit::USAGE;
+    };
+    let is_primitive = work.element(resource).is_some_and(|e| e.name() == "primitive");
+    if !is_primitive {
+        return failed(out, exit::text(exit::UNSUPPORTED), exit::UNSUPPORTED);
+    }
+    let given = matches.get_many::<String>("overrides").into_iter().flatten();
+    let changed: Vec<(String, String)> = given
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let found = digests(&work.current, source::now(), resource, node, &changed);
+    let Some(found) = found else {
+        out.error(format!("crm_resource: Node '{node}' not found"));
+        out.error(format!("Error performing operation: {}", exit::text(exit::NO_SUCH)));
+        return exit::NO_SUCH;
+    };
+    let mut shown = Document::new("digests");
+    let root = shown.root_id();
+    let interval = format!("{}ms", found.interval_ms);
+    for (name, value) in
+        [("resource", resource), ("node", node), ("task", &found.task), ("interval", &interval)]
+    {
+        shown.set_attribute(root, name, value);
+    }
+    for (kind, words, digest) in [
+        ("all", "all", Some(&found.all)),
+        ("nonprivate", "non-private", Some(&found.secure)),
+        ("nonreloadable", "non-reloadable", found.restart.as_ref()),
+    ] {
+        let Some(digest) = digest else { continue };
+        out.line(format!("{} ({words} parameters)", digest.hash));
+        let made = shown.append_element(root, "digest");
+        shown.set_attribute(made, "type", kind);
+        shown.set_attribute(made, "hash", &digest.hash);
+        let parameters = shown.append_element(made, "parameters");
+        for (name, value) in &digest.parameters {
+            shown.set_attribute(parameters, name, value);
+        }
+    }
+    out.element(shown.root());
+    exit::OK
 }
