@@ -7,7 +7,8 @@
 //! with an OCF exit code, an execution status and a reason.
 //!
 //! The [`executor`] is a state machine without I/O; its docs hold the drain contract. The [`driver`]
-//! runs it on real processes, D-Bus and clocks in one `mio` loop. What an agent is handed is in
+//! runs it on real processes, D-Bus and clocks in one `mio` loop; on a busy machine results come at
+//! once from a thread that goes before others ([`driver::run_first`]). What an agent is handed is in
 //! [`invocation`], what its end means in [`outcome`], and what the cluster records of it in
 //! [`history`].
 //!
