@@ -177,7 +177,8 @@ impl Controller {
         };
         match action.operation.as_str() {
             "cancel" => self.cancel_recurring(from, &action, &resource, out),
-            "lrm_delete" => {
+            // The first is the order of a tool, the second a step of a transition.
+            "lrm_delete" | "delete" => {
                 self.delete_resource(&resource, out);
                 self.acknowledge_ok(from, &action, out);
             }

@@ -192,7 +192,8 @@ impl Reality {
             "monitor" if promoted.contains(resource) => 8,
             "monitor" if active.contains(resource) => 0,
             "monitor" => 7,
-            _ => 0,
+            "start" | "promote" | "notify" => 0,
+            _ => 3,
         }
     }
 

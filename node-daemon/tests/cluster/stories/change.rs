@@ -64,6 +64,40 @@ fn a_constraint_removed_in_flight_decides_where_the_resource_ends() {
 }
 
 #[test]
+fn a_resource_that_leaves_the_configuration_is_stopped_and_forgotten() {
+    each_seed(|seed| {
+        let mut scene = Bed::three().settled(seed);
+        let place = scene.place("d");
+        scene.mark();
+        scene.delete("//constraints/*[@rsc='d']");
+        scene.delete("//resources/primitive[@id='d']");
+        scene.settle();
+        assert_eq!(scene.did("d", "stop"), [place]);
+        assert!(scene.places("d").is_empty());
+        assert_eq!(scene.did("d", "delete"), [] as [NodeId; 0], "no agent knows such an action");
+        assert_eq!(scene.select("//lrm_resource[@id='d']", "id"), [] as [String; 0]);
+        scene.finish();
+    });
+}
+
+#[test]
+fn a_resource_of_another_kind_under_the_same_name_starts_anew() {
+    each_seed(|seed| {
+        let mut scene = Bed::three().settled(seed);
+        scene.mark();
+        let text = "<primitive id='d' class='ocf' provider='virtual' type='Stateful'/>";
+        scene.world.modify(id(1), 0, "resources", text);
+        scene.settle();
+        assert_eq!(scene.did("d", "stop").len(), 1);
+        assert_eq!(scene.did("d", "delete"), [] as [NodeId; 0], "no agent knows such an action");
+        let running = scene.place("d");
+        let history = format!("//node_state[@id='{running}']//lrm_resource[@id='d']");
+        assert_eq!(scene.select(&history, "type"), ["Stateful"]);
+        scene.finish();
+    });
+}
+
+#[test]
 fn an_attribute_moves_the_promotion_once() {
     each_seed(|seed| {
         let mut scene = Bed::three().settled(seed);
