@@ -108,7 +108,7 @@ fn connection(
     if room == Room::Messaging || post.has(room) {
         return Err(io::Error::other(format!("there is a {room} already")));
     }
-    let (mailbox, inbox) = Mailbox::new(None);
+    let (mailbox, inbox) = Mailbox::of_connection(stream.try_clone()?);
     let mut out = stream.try_clone()?;
     let writer = thread::Builder::new().name(format!("to {room}")).spawn(move || {
         while let Ok(mail) = inbox.wait() {
@@ -213,5 +213,50 @@ struct ToHub(Mailbox);
 impl Post for ToHub {
     fn post(&self, envelope: Envelope) {
         self.0.put(Mail::Envelope(Box::new(envelope)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::post::MAX_WAITING;
+    use super::*;
+    use crate::subsystem::{Body, Target};
+
+    fn until(what: &str, reached: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !reached() {
+            assert!(Instant::now() < end, "{what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_subsystem_that_does_not_read_is_cut_off_and_may_come_back() {
+        let state = tempfile::tempdir().unwrap();
+        let me = NodeId::new(1).unwrap();
+        let listener = listen(state.path()).unwrap();
+        let (own, post) = (state.path().to_owned(), Postmaster::new(me));
+        let inside = post.clone();
+        thread::spawn(move || serve(listener, me, &own, &inside));
+        let room = Room::Scheduler;
+        let mut lazy = Connection::open(state.path(), room).unwrap();
+        until("it is there", || post.has(room));
+        let address = Address { node: me, room: Room::Messaging };
+        let envelope = || Envelope { from: address, to: Target::Here(room), body: Body::Stop };
+        // More than may wait, beside what the socket itself takes.
+        let mut posted = 0;
+        while post.has(room) {
+            assert!(posted < 10 * MAX_WAITING, "{posted} messages, and it is still there");
+            (0..1000).for_each(|_| post.post(envelope()));
+            posted += 1000;
+        }
+        assert!(posted >= MAX_WAITING, "cut off after {posted} messages");
+        while lazy.receive().is_ok() {}
+        let mut eager = Connection::open(state.path(), room).unwrap();
+        until("it is there again", || post.has(room));
+        post.post(envelope());
+        assert!(matches!(eager.receive().unwrap().body, Body::Stop));
     }
 }

@@ -1,7 +1,9 @@
 //! Mailboxes, and who finds them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -68,21 +70,42 @@ pub struct Mailbox {
     sender: Sender<Mail>,
     waiting: Arc<AtomicUsize>,
     waker: Option<Arc<Waker>>,
+    connection: Option<Arc<Connection>>,
+}
+
+/// The connection behind a mailbox.
+#[derive(Debug)]
+struct Connection {
+    stream: UnixStream,
+    cut: AtomicBool,
 }
 
 impl Mailbox {
+    /// A mailbox whose owner is at the other end of a connection, which is cut when it is hopelessly
+    /// behind.
+    pub fn of_connection(stream: UnixStream) -> (Mailbox, Inbox) {
+        let (mailbox, inbox) = Mailbox::new(None);
+        let connection = Arc::new(Connection { stream, cut: AtomicBool::new(false) });
+        (Mailbox { connection: Some(connection), ..mailbox }, inbox)
+    }
+
     /// A mailbox whose owner is woken by `waker`, or waits in [`Inbox::wait`].
     pub fn new(waker: Option<Arc<Waker>>) -> (Mailbox, Inbox) {
         let (sender, receiver) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        (Mailbox { sender, waiting: waiting.clone(), waker }, Inbox { receiver, waiting })
+        let connection = None;
+        (
+            Mailbox { sender, waiting: waiting.clone(), waker, connection },
+            Inbox { receiver, waiting },
+        )
     }
 
-    /// Puts mail in. False if the owner is gone, or hopelessly behind.
+    /// Puts mail in. False if the owner is gone for good. What comes after its connection was cut is
+    /// lost.
     pub fn put(&self, mail: Mail) -> bool {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
-            log::error!("wiring: a subsystem is {MAX_WAITING} messages behind");
-            return false;
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return self.give_up();
         }
         if self.sender.send(mail).is_err() {
             return false;
@@ -91,6 +114,23 @@ impl Mailbox {
             && let Err(error) = waker.wake()
         {
             log::error!("wiring: {error}");
+        }
+        true
+    }
+}
+
+impl Mailbox {
+    /// The owner does not keep up. Its connection ends, and with it, once that is noticed, the mailbox.
+    fn give_up(&self) -> bool {
+        let Some(connection) = &self.connection else {
+            log::error!("wiring: a subsystem is {MAX_WAITING} messages behind, and is given up");
+            return false;
+        };
+        if !connection.cut.swap(true, Ordering::Relaxed) {
+            log::error!(
+                "wiring: a subsystem is {MAX_WAITING} messages behind; its connection is cut"
+            );
+            let _ = connection.stream.shutdown(Shutdown::Both);
         }
         true
     }
