@@ -121,6 +121,28 @@ fn thirty_per_cent_loss_is_repaired() {
 }
 
 #[test]
+fn datagrams_played_back_or_altered_neither_reform_the_ring_nor_hold_it_up() {
+    let Some((_guard, mut network)) = network(1) else { return };
+    let relay = relay::Relay::start_replaying(&mut network);
+    let mut cluster = Cluster::start(&network, TOKEN);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(30));
+    // Recordings of an earlier ring, and of an earlier life of node 2, are among them.
+    cluster.kill(2);
+    cluster.expect_ring(&[1, 3], Duration::from_secs(20));
+    cluster.start_node(&network, 2);
+    cluster.expect_ring(&[1, 2, 3], Duration::from_secs(30));
+    std::thread::sleep(Duration::from_secs(1));
+    let (formed, replayed) = (cluster.rings_formed(), relay.replayed());
+    std::thread::sleep(Duration::from_secs(8));
+    let replayed = relay.replayed() - replayed;
+    println!("{replayed} datagrams played back or altered in 8 s");
+    assert!(replayed > 10_000, "{replayed} only");
+    assert_eq!(cluster.rings_formed(), formed, "the ring changed");
+    cluster.expect_traffic(Duration::from_secs(10));
+    cluster.assert_same_order();
+}
+
+#[test]
 fn ipv6_and_multicast_carry_the_ring_too() {
     for (ipv6, multicast) in [(true, false), (false, true)] {
         let Some((_guard, mut network)) = network(1) else { return };

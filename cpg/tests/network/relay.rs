@@ -4,18 +4,36 @@ use crate::namespaces::{Network, address, relay_address};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub struct Relay {
     child: Child,
     dropped: Arc<AtomicU64>,
+    replayed: Arc<AtomicU64>,
 }
+
+/// Datagrams recorded on the way to each node, the first of a run.
+const RECORDED: usize = 20_000;
+/// Recorded datagrams played back to each node per millisecond, each also with a bit altered.
+const PLAYED_BACK: usize = 3;
+
+/// Datagrams with their senders, by the node they went to.
+type Recordings = [Mutex<Vec<(usize, Vec<u8>)>>; 3];
 
 const PORT: u16 = 5405;
 
 impl Relay {
     pub fn start(network: &mut Network, loss: f64) -> Relay {
+        Relay::begin(network, loss, false)
+    }
+
+    /// Loses nothing, but plays back what it has recorded, again and again.
+    pub fn start_replaying(network: &mut Network) -> Relay {
+        Relay::begin(network, 0.0, true)
+    }
+
+    fn begin(network: &mut Network, loss: f64, replays: bool) -> Relay {
         network.add_relay_addresses();
         let mut child = Command::new("ip")
             .args(["netns", "exec", &network.switch()])
@@ -23,20 +41,27 @@ impl Relay {
             .args(["node_process", "--exact", "--nocapture"])
             .env("CPG_NODE", "relay")
             .env("CPG_LOSS", loss.to_string())
+            .env("CPG_REPLAYS", replays.to_string())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counter = dropped.clone();
+        let (dropped, replayed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let counters = [("dropped ", dropped.clone()), ("replayed ", replayed.clone())];
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                if let Some(count) = line.strip_prefix("dropped ").and_then(|n| n.parse().ok()) {
-                    counter.store(count, Ordering::Relaxed);
+                for (name, counter) in &counters {
+                    if let Some(count) = line.strip_prefix(name).and_then(|n| n.parse().ok()) {
+                        counter.store(count, Ordering::Relaxed);
+                    }
                 }
             }
         });
-        Relay { child, dropped }
+        Relay { child, dropped, replayed }
+    }
+
+    pub fn replayed(&self) -> u64 {
+        self.replayed.load(Ordering::Relaxed)
     }
 
     pub fn dropped(&self) -> u64 {
@@ -59,23 +84,57 @@ pub fn run() {
         .map(|node| UdpSocket::bind(SocketAddr::new(relay_address(node), PORT)).unwrap())
         .collect();
     let sockets = Arc::new(sockets);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let threads: Vec<_> = (0..3)
-        .map(|index| {
-            let (sockets, dropped) = (sockets.clone(), dropped.clone());
-            std::thread::spawn(move || forward(index, &sockets, &dropped, loss))
-        })
-        .collect();
+    let (dropped, replayed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let recordings: Option<Arc<Recordings>> =
+        (std::env::var("CPG_REPLAYS").unwrap() == "true").then(Arc::default);
+    let mut threads = Vec::new();
+    for index in 0..3 {
+        let (own, counter, recordings) = (sockets.clone(), dropped.clone(), recordings.clone());
+        if let Some(recordings) = recordings.clone() {
+            let (own, counter) = (sockets.clone(), replayed.clone());
+            threads.push(std::thread::spawn(move || replay(index, &own, &counter, &recordings)));
+        }
+        threads.push(std::thread::spawn(move || {
+            forward(index, &own, &counter, loss, recordings.as_deref());
+        }));
+    }
     loop {
         std::thread::sleep(std::time::Duration::from_millis(500));
         println!("dropped {}", dropped.load(Ordering::Relaxed));
+        println!("replayed {}", replayed.load(Ordering::Relaxed));
         if threads.iter().any(std::thread::JoinHandle::is_finished) {
             return;
         }
     }
 }
 
-fn forward(index: usize, sockets: &[UdpSocket], dropped: &AtomicU64, loss: f64) {
+/// Plays back to one node what was recorded on the way to it, as it was and altered.
+fn replay(index: usize, sockets: &[UdpSocket], counter: &AtomicU64, recordings: &Recordings) {
+    let to = SocketAddr::new(address(index as u32 + 1, 0), PORT);
+    let mut at = 0;
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let recorded = recordings[index].lock().unwrap();
+        for _ in 0..PLAYED_BACK.min(recorded.len()) {
+            at = (at + 1) % recorded.len();
+            let (sender, datagram) = &recorded[at];
+            let mut altered = datagram.clone();
+            let place = at % altered.len().max(1);
+            altered[place] ^= 1 << (at % 8);
+            let _ = sockets[*sender].send_to(datagram, to);
+            let _ = sockets[*sender].send_to(&altered, to);
+            counter.fetch_add(2, Ordering::Relaxed);
+        }
+    }
+}
+
+fn forward(
+    index: usize,
+    sockets: &[UdpSocket],
+    dropped: &AtomicU64,
+    loss: f64,
+    recordings: Option<&Recordings>,
+) {
     let mut buffer = vec![0; 65_536];
     let mut random = 0x9e37_79b9_7f4a_7c15_u64 ^ index as u64;
     let to = SocketAddr::new(address(index as u32 + 1, 0), PORT);
@@ -89,6 +148,12 @@ fn forward(index: usize, sockets: &[UdpSocket], dropped: &AtomicU64, loss: f64) 
         }
         let sender = (1..=3u32).find(|node| address(*node, 0) == from.ip());
         if let Some(sender) = sender {
+            if let Some(recordings) = recordings {
+                let mut recorded = recordings[index].lock().unwrap();
+                if recorded.len() < RECORDED {
+                    recorded.push((sender as usize - 1, buffer[..length].to_vec()));
+                }
+            }
             let _ = sockets[sender as usize - 1].send_to(&buffer[..length], to);
         }
     }
