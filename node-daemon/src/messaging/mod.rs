@@ -7,6 +7,7 @@
 //! [`Messaging`] does no I/O: the owner of the [`cpg::node::Node`] (a driver, or a simulation) hands it the
 //! node's events and lends it the node to send.
 
+mod device;
 mod fragments;
 mod report;
 
@@ -22,9 +23,11 @@ use cpg::node::{Node, NodeEvent};
 use cpg::protocol::{Configuration, ConfigurationKind};
 use cpg::{GroupName, Guarantee};
 use quorum::Votes;
+use quorum::device::QuorumDevice;
 use quorum::store::Persistent;
 use quorum::votes;
 
+use self::device::Device;
 use crate::subsystem::{
     Address, Body, Envelope, GroupView, Membership, NodeId, NodeName, Now, Room, Target, decode,
     encode,
@@ -90,6 +93,7 @@ pub struct Messaging {
     configured: Vec<NodeName>,
     votes: Votes,
     store: Box<dyn VotesStore>,
+    device: Option<Device>,
     connections: BTreeMap<Speaker, Connection>,
     attached: BTreeSet<Room>,
     ballots: VecDeque<Bytes>,
@@ -121,6 +125,7 @@ impl Messaging {
             configured,
             votes,
             store,
+            device: None,
             connections: BTreeMap::from([(Speaker::Votes, Connection::Wanted)]),
             attached: BTreeSet::new(),
             ballots: VecDeque::new(),
@@ -131,6 +136,13 @@ impl Messaging {
             envelopes: VecDeque::new(),
             failed: None,
         }
+    }
+
+    /// Lets a quorum device have its say.
+    #[must_use]
+    pub fn with_device(mut self, device: Box<dyn QuorumDevice + Send>) -> Messaging {
+        self.device = Some(Device::new(device));
+        self
     }
 
     /// The ring and what quorum says of it.
@@ -324,6 +336,19 @@ impl Messaging {
 
     fn vote(&mut self, now: Now, input: votes::Input) {
         self.votes.handle(now.elapsed, input);
+        self.carry_out(now);
+        while let Some(request) = self
+            .device
+            .as_mut()
+            .and_then(|device| device.next_request(now.elapsed, self.votes.is_synchronising()))
+        {
+            self.votes.handle(now.elapsed, request);
+            self.carry_out(now);
+        }
+    }
+
+    /// Carries out what the votes want done.
+    fn carry_out(&mut self, now: Now) {
         while let Some(output) = self.votes.poll_output() {
             match output {
                 votes::Output::Multicast(bytes) => {
@@ -336,7 +361,10 @@ impl Messaging {
                         return;
                     }
                 }
-                votes::Output::Verdict { quorate, ring, members, .. } => {
+                votes::Output::Verdict { quorate, ring, members, nodes } => {
+                    if let Some(device) = &mut self.device {
+                        device.verdict(now.elapsed, quorate, nodes);
+                    }
                     self.membership.quorate = quorate;
                     self.membership.sequence = ring.map_or(0, |ring| ring.sequence);
                     self.membership.members = members.into_iter().map(NodeId::from).collect();
@@ -353,11 +381,19 @@ impl Messaging {
                     self.tell_all();
                 }
                 votes::Output::Notice(notice) => log::info!("votes: {notice:?}"),
-                votes::Output::Synchronising { .. }
-                | votes::Output::Members { .. }
+                votes::Output::Synchronising { ring, members } => {
+                    if let Some(device) = &mut self.device {
+                        device.synchronising(now.elapsed, ring, members);
+                    }
+                }
+                votes::Output::Reply { token, result } => {
+                    if let Some(device) = &mut self.device {
+                        device.reply(now.elapsed, token, result);
+                    }
+                }
+                votes::Output::Members { .. }
                 | votes::Output::ExpectedVotes(_)
-                | votes::Output::ExtraInfo { .. }
-                | votes::Output::Reply { .. } => {}
+                | votes::Output::ExtraInfo { .. } => {}
             }
         }
     }
@@ -378,16 +414,29 @@ impl Messaging {
         self.envelopes.pop_front()
     }
 
-    /// Lets timers of the votes run out.
+    /// Lets timers of the votes and of the quorum device run out.
     pub fn handle_timeout(&mut self, now: Now) {
-        if self.votes.poll_timeout().is_some_and(|at| at <= now.elapsed) {
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.elapsed);
+        if due(self.device.as_ref().and_then(Device::poll_timeout)) {
+            self.device_ready(now);
+        }
+        if due(self.votes.poll_timeout()) {
+            self.vote(now, votes::Input::Timeout);
+        }
+    }
+
+    /// The connection of the quorum device is ready.
+    pub fn device_ready(&mut self, now: Now) {
+        if let Some(device) = &mut self.device {
+            device.turn(now.elapsed);
             self.vote(now, votes::Input::Timeout);
         }
     }
 
     /// When to call [`Messaging::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.votes.poll_timeout()
+        let device = self.device.as_ref().and_then(Device::poll_timeout);
+        [self.votes.poll_timeout(), device].into_iter().flatten().min()
     }
 
     /// Whether anything waits for the ring.

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cpg::driver::{Driver, DriverConfiguration, DriverError, FIRST_FREE_TOKEN};
 use mio::{Token, Waker};
 use quorum::Votes;
+use quorum::device::net::{NetDevice, NetNotice, NetSettings};
 use quorum::store::{FileDirectory, Persistent, Store};
 
 use super::post::{Inbox, Mail, Mailbox, Postmaster};
@@ -21,6 +23,8 @@ const FAREWELL: Duration = Duration::from_millis(200);
 const BATCH: usize = 512;
 /// Somebody wants to look at the ring.
 const WINDOW: Token = Token(FIRST_FREE_TOKEN + 1);
+/// The connection of the quorum device.
+const DEVICE: Token = Token(FIRST_FREE_TOKEN + 2);
 
 struct VotesFile(Store<FileDirectory>);
 
@@ -28,6 +32,31 @@ impl VotesStore for VotesFile {
     fn save(&mut self, value: &Persistent) -> Result<(), String> {
         self.0.save(value).map_err(|error| error.to_string())
     }
+}
+
+/// The quorum device of model `net`; it connects with the first ring.
+fn connect(
+    settings: NetSettings,
+    driver: &Driver,
+    waker: Arc<Waker>,
+    resolved: Arc<AtomicBool>,
+) -> io::Result<NetDevice> {
+    let host = format!("{}:{}", settings.host, settings.port);
+    let wake = move || {
+        resolved.store(true, Ordering::Release);
+        if let Err(error) = waker.wake() {
+            log::error!("wiring: {error}");
+        }
+    };
+    let tell = move |notice| match notice {
+        NetNotice::Connected => log::info!("quorum device: {host} has accepted this node"),
+        NetNotice::Apart(problem) => log::warn!("quorum device: {host}: {problem}"),
+        NetNotice::Word { ring, cast } => {
+            let counts = if cast { "count" } else { "do not count" };
+            log::info!("quorum device: its votes {counts} in ring {ring}");
+        }
+    };
+    NetDevice::new(settings, driver.registry(), DEVICE, Arc::new(wake), tell)
 }
 
 /// Messaging on real sockets.
@@ -38,6 +67,8 @@ pub struct RingLoop {
     inbox: Inbox,
     mailbox: Mailbox,
     clock: Clock,
+    /// The name of the quorum device's host has been resolved.
+    resolved: Arc<AtomicBool>,
 }
 
 /// Why messaging cannot go on.
@@ -67,8 +98,9 @@ impl RingLoop {
         super::rooms::make_private(&directory)?;
         let mut store = Store::open(&directory);
         let remembered = store.load().map_err(|error| RingError::Votes(error.to_string()))?;
-        let votes = Votes::new(node.votes()?, remembered);
-        let messaging =
+        let (settings, net) = node.votes()?;
+        let votes = Votes::new(settings, remembered);
+        let mut messaging =
             Messaging::new(node.id, node.node_names(), votes, Box::new(VotesFile(store)));
         let driver = Driver::start(DriverConfiguration {
             endpoint: node.endpoint()?,
@@ -78,8 +110,13 @@ impl RingLoop {
         })?;
         let waker = Arc::new(Waker::new(driver.registry(), Token(FIRST_FREE_TOKEN))?);
         let window = Window::open(&node.state, driver.registry(), WINDOW)?;
+        let resolved = Arc::new(AtomicBool::new(false));
+        if let Some(net) = net {
+            let device = connect(net, &driver, waker.clone(), resolved.clone())?;
+            messaging = messaging.with_device(Box::new(device));
+        }
         let (mailbox, inbox) = Mailbox::new(Some(waker));
-        Ok(RingLoop { driver, messaging, window, inbox, mailbox, clock })
+        Ok(RingLoop { driver, messaging, window, inbox, mailbox, clock, resolved })
     }
 
     /// Where to send what is for messaging.
@@ -97,7 +134,11 @@ impl RingLoop {
             let now = self.clock.now();
             let timer = self.messaging.poll_timeout().map(|at| at.saturating_sub(now.elapsed));
             let wait = if more || self.driver.is_behind() { Some(Duration::ZERO) } else { timer };
-            if self.driver.turn(wait)?.contains(&WINDOW) {
+            let ready = self.driver.turn(wait)?;
+            if ready.contains(&DEVICE) || self.resolved.swap(false, Ordering::Acquire) {
+                self.messaging.device_ready(self.clock.now());
+            }
+            if ready.contains(&WINDOW) {
                 let date = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y").to_string();
                 self.window
                     .serve(&|| RingReport::of(&self.messaging, self.driver.endpoint(), &date));

@@ -12,6 +12,7 @@ use cpg::configuration::{
 use cpg::driver::{LinkBind, read_key_file};
 use cpg::endpoint::EndpointConfiguration;
 use cpg::security::{Key, Keyring};
+use quorum::device::net::NetSettings;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
 
 use crate::ipc::Place;
@@ -169,11 +170,8 @@ impl NodeSettings {
         &self.cluster
     }
 
-    /// What the votes run with.
-    ///
-    /// # Errors
-    /// When the `quorum` section is wrong.
-    pub fn votes(&self) -> Result<Settings, SettingsError> {
+    /// The `quorum` section and the nodes that vote.
+    fn quorum_section(&self) -> Result<(Section, Vec<NodeVotes>), SettingsError> {
         let entries: Vec<(String, String)> = self
             .map
             .iter()
@@ -183,22 +181,34 @@ impl NodeSettings {
                 Some((own, text.or_else(|| value.number().map(|number| number.to_string()))?))
             })
             .collect();
-        let entry = |(key, value): &(String, String)| (key.clone(), value.clone());
-        let owned: Vec<(String, String)> = entries.iter().map(entry).collect();
+        let entries = entries.iter().map(|(key, value)| Entry { key, value, line: 0 });
         let section =
-            Section::parse(owned.iter().map(|(key, value)| Entry { key, value, line: 0 }))
-                .map_err(|error| SettingsError::Quorum(error.to_string()))?;
+            Section::parse(entries).map_err(|error| SettingsError::Quorum(error.to_string()))?;
         let voter = |node: &ConfiguredNode| NodeVotes {
             id: NodeId::from(node.id).into(),
             votes: node.quorum_votes.unwrap_or(1),
         };
-        let nodes: Vec<NodeVotes> = self.cluster.nodes.iter().map(voter).collect();
+        Ok((section, self.cluster.nodes.iter().map(voter).collect()))
+    }
+
+    /// What the votes run with, and the quorum device if one is configured.
+    ///
+    /// # Errors
+    /// When the `quorum` section is wrong.
+    pub fn votes(&self) -> Result<(Settings, Option<NetSettings>), SettingsError> {
+        let (section, nodes) = self.quorum_section()?;
         let (settings, notices) = Settings::start(self.id.into(), &section, &nodes)
             .map_err(|error| SettingsError::Quorum(error.to_string()))?;
         for notice in notices {
             log::warn!("quorum: {notice:?}");
         }
-        Ok(settings)
+        let cluster = self.cluster.cluster_name.as_deref();
+        let device = NetSettings::read(&section, &settings, &nodes, cluster)
+            .map_err(|error| SettingsError::Quorum(error.to_string()))?;
+        for key in device.iter().flat_map(|device| &device.unknown) {
+            log::warn!("quorum.device.{key} means nothing here");
+        }
+        Ok((settings, device))
     }
 
     /// What ring and links run with.

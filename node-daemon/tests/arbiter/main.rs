@@ -1,0 +1,142 @@
+//! Two live nodes and Debian's `corosync-qnetd`: the arbiter's vote keeps the last node quorate, as
+//! long as the arbiter is there.
+
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A process that does not outlive the test.
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> Process {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process(command.spawn().unwrap())
+    }
+
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn arbiter(directory: &Path, port: u16) -> Process {
+    let path = |name: &str| directory.join(name).display().to_string();
+    let files = format!("lock_file={},local_socket_file={}", path("pid"), path("socket"));
+    let port_text = port.to_string();
+    let process = Process::start(Command::new("corosync-qnetd").args([
+        "-f",
+        "-4",
+        "-s",
+        "off",
+        "-l",
+        "127.0.0.1",
+        "-p",
+        &port_text,
+        "-S",
+        &files,
+    ]));
+    until("the arbiter listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    process
+}
+
+fn until(what: &str, reached: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !reached() {
+        assert!(Instant::now() < end, "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn configuration(ring_port: u16, arbiter_port: u16) -> String {
+    let nodes: String = (1..=2)
+        .map(|n| {
+            format!(
+                "  node {{\n    nodeid: {n}\n    name: node{n}\n    ring0_addr: 127.0.0.{n}\n  }}\n"
+            )
+        })
+        .collect();
+    format!(
+        "totem {{\n  version: 2\n  cluster_name: lab\n  crypto_cipher: none\n  crypto_hash: none\n  \
+         interface {{\n    linknumber: 0\n    mcastport: {ring_port}\n  }}\n}}\n\
+         quorum {{\n  provider: corosync_votequorum\n  device {{\n    model: net\n    votes: 1\n    \
+         timeout: 2500\n    net {{\n      host: localhost\n      port: {arbiter_port}\n      \
+         tls: off\n      force_ip_version: 4\n      algorithm: ffsplit\n    }}\n  }}\n}}\n\
+         nodelist {{\n{nodes}}}\n"
+    )
+}
+
+fn node(directory: &Path, name: &str, configuration: &str) -> Process {
+    let home = directory.join(name);
+    std::fs::create_dir_all(home.join("etc")).unwrap();
+    std::fs::write(home.join("etc/corosync.conf"), configuration).unwrap();
+    Process::start(
+        Command::new(env!("CARGO_BIN_EXE_node-daemon"))
+            .args(["run", "--single-process", "--name", name, "--config"])
+            .arg(home.join("etc"))
+            .arg("--state")
+            .arg(home.join("state"))
+            .arg("--ipc-directory")
+            .arg(home.join("state"))
+            .arg("--log-file")
+            .arg(home.join("log")),
+    )
+}
+
+/// What the node's ring says, if it runs.
+fn ring(directory: &Path, name: &str) -> Option<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_node-daemon"))
+        .args(["ring", "status", "--json", "--state"])
+        .arg(directory.join(name).join("state"))
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+fn is(directory: &Path, name: &str, members: usize, quorate: bool, device: &str) -> bool {
+    ring(directory, name).is_some_and(|ring| {
+        ring["ring"]["members"].as_array().is_some_and(|found| found.len() == members)
+            && ring["quorate"] == quorate
+            && ring["votes"].as_str().is_some_and(|votes| votes.contains(device))
+    })
+}
+
+#[test]
+fn the_last_node_is_quorate_as_long_as_the_arbiter_says_so() {
+    if Command::new("corosync-qnetd").arg("-v").stdout(Stdio::null()).status().is_err() {
+        let lacks = "corosync-qnetd is not installed; see quorum/tests/install.sh";
+        assert!(std::env::var_os("CI").is_none(), "{lacks}");
+        eprintln!("skipped: {lacks}");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = scratch.path();
+    let ring_port = UdpSocket::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    // Below the range from which connections get theirs: it must be free again after the kill.
+    let offset = (std::process::id() % 4000) as u16;
+    let arbiter_port =
+        (16_000 + offset..20_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    let arbiter_port = arbiter_port.expect("a free port");
+    let configuration = configuration(ring_port, arbiter_port);
+    let mut qnetd = arbiter(directory, arbiter_port);
+    let _first = node(directory, "node1", &configuration);
+    let mut second = node(directory, "node2", &configuration);
+    for name in ["node1", "node2"] {
+        until("both have the vote", || is(directory, name, 2, true, "A,V,NMW"));
+    }
+    second.kill();
+    until("one of two has quorum", || is(directory, "node1", 1, true, "A,V,NMW"));
+    qnetd.kill();
+    until("the vote is withdrawn", || is(directory, "node1", 1, false, "A,NV,NMW"));
+    let _qnetd = arbiter(directory, arbiter_port);
+    until("the vote is back", || is(directory, "node1", 1, true, "A,V,NMW"));
+}
