@@ -275,6 +275,21 @@ fn an_arbiter_that_falls_silent_loses_its_say_before_it_gives_the_node_up() {
 }
 
 #[test]
+fn the_lease_runs_from_the_question_not_from_a_late_answer() {
+    let mut bench = Bench::casting();
+    bench.now += Duration::from_secs(4);
+    bench.input(Input::Timeout);
+    let sent = bench.take_sent();
+    let [Message::Echo { sequence }] = sent[..] else { panic!("{sent:?}") };
+    bench.now += Duration::from_millis(3_900);
+    bench.says(&Message::EchoReply { sequence });
+    bench.pass(Duration::from_millis(4_099), false);
+    assert_eq!(bench.disconnects, 0, "asked 8 s ago, nearly");
+    bench.pass(Duration::from_millis(1), false);
+    assert_eq!((bench.disconnects, bench.take_polls().last()), (1, Some(&(false, 4))));
+}
+
+#[test]
 fn after_a_pause_the_lease_is_over_whatever_waits_to_be_read() {
     let mut bench = Bench::casting();
     bench.now += Duration::from_secs(60);
