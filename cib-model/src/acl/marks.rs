@@ -72,6 +72,15 @@ impl Marks {
         false
     }
 
+    /// What the element's own marks say, if it has any.
+    pub fn own(&self, element: Element<'_>) -> Option<Access> {
+        let bits = self.bits[element.id().index()];
+        [(DENY, Access::Deny), (WRITE, Access::Write), (READ, Access::Read)]
+            .into_iter()
+            .find(|(bit, _)| bits & bit != 0)
+            .map(|(_, access)| access)
+    }
+
     /// Whether the element's own marks let it be read.
     pub(super) fn show(&self, element: Element<'_>) -> bool {
         let bits = self.bits[element.id().index()];

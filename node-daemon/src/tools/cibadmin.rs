@@ -8,6 +8,7 @@ use cib_model::schema::Schema;
 use cib_model::{Document, digest, validate};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::access_view::{View, show};
 use super::commands::{flag, given, last_given, long_value, text, tool, value};
 use super::exit;
 use super::output::Output;
@@ -61,6 +62,15 @@ fn command() -> Command {
         .arg(flag("allow-create", 'c', "With --modify: create what is not there"))
         .arg(flag("no-children", 'n', "With --query: leave out what is below"))
         .arg(flag("node-path", 'e', "With --query --xpath: print paths of matches"))
+        .arg(
+            Arg::new("show-access")
+                .long("show-access")
+                .short('S')
+                .num_args(0..=1)
+                .action(ArgAction::Append)
+                .value_name("VIEW")
+                .help("With --query --user: show access as color, text, namespace or auto"),
+        )
         .arg(value("timeout", 't', "Seconds to wait"))
         .arg(value("user", 'U', "Act as this user"))
         .arg(flag("sync-call", 's', "Wait for the call to complete (always so)").hide(true))
@@ -116,7 +126,48 @@ fn execute(matches: &ArgMatches, out: &mut Output) -> u8 {
         }
         _ => {}
     }
+    if command == "query" && given(matches, "show-access") {
+        return show_access(matches, xpath, out);
+    }
     call(matches, command, xpath, data, out)
+}
+
+/// Shows what a user may do with what is queried.
+fn show_access(matches: &ArgMatches, xpath: bool, out: &mut Output) -> u8 {
+    let Some(user) = text(matches, "user") else {
+        out.error("The supplied command requires -U user specified.");
+        return exit::USAGE;
+    };
+    let name = text(matches, "show-access").unwrap_or_default();
+    let Some(view) = View::from_name(name) else {
+        out.error(format!("Unrecognized value for --show-access: \"={name}\""));
+        return exit::USAGE;
+    };
+    let section = if xpath { text(matches, "xpath") } else { scope(matches, "query", out) };
+    let options = if xpath { CallOptions::XPATH.0 } else { 0 };
+    let asked = Source::open("cibadmin").and_then(|mut source| {
+        let part = source.call(Operation::Query, &Call { section, options, data: None })?;
+        Ok((source.whole()?, part))
+    });
+    let (cib, part) = match asked {
+        Ok((cib, part)) => (cib, part.unwrap_or_else(|| Document::new("cib"))),
+        Err(failure) => {
+            out.error(format!("Call failed: {}", failure.text()));
+            return failure.exit();
+        }
+    };
+    match show(&cib, &part, user, view) {
+        Some(text) => {
+            out.document(&text);
+            exit::OK
+        }
+        None => {
+            out.error(format!(
+                "Could not evaluate access per request ({user}, error: Already in requested state)"
+            ));
+            exit::CONFIGURATION
+        }
+    }
 }
 
 fn call(

@@ -4,6 +4,7 @@
 //! Each works on the node's daemon through [`node_daemon::ipc`], or, where that makes sense, on the file
 //! that `CIB_file` names.
 
+mod access_view;
 mod attrd_updater;
 mod cibadmin;
 mod commands;
