@@ -2,8 +2,8 @@
 //! CPU, beside the figures of another stack if a script that measures it is named.
 //!
 //! All nodes are on this machine, each in namespaces of its own; their state is on a memory file system, so
-//! the CIB is synchronised to a file but to no disk. A change of the CIB is answered when all nodes have it
-//! in memory; it is written and synchronised to the file system right after, not before. Needs root,
+//! the CIB is synchronised to a file but to no disk. A change of the configuration is answered when all nodes
+//! have it in memory and the node that was asked has synchronised its journal (fdatasync). Needs root,
 //! iproute2, util-linux and `target/release/node-daemon`.
 
 use std::collections::BTreeSet;

@@ -2,6 +2,7 @@
 //!
 //! Loops on one connection run inside the node, in this program called again ([`Inside`]).
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
@@ -19,6 +20,8 @@ const BY_PROCESS: u32 = 200;
 const CIB: u32 = 2000;
 /// Updates of an attribute through one connection.
 const ATTRIBUTE: u32 = 2000;
+/// Updates of an attribute that are on their way at once.
+const WINDOW: usize = 200;
 
 /// What this program does inside a node.
 #[derive(Debug, Clone, Subcommand)]
@@ -80,13 +83,19 @@ fn cib_loop(count: u32, tag: &str) -> Result<f64, Failure> {
 fn attribute_loop(count: u32, tag: &str) -> Result<f64, Failure> {
     let mut cib = connect_cib()?;
     let mut client = Client::connect(&Place::from_environment(), Endpoint::Attributes)?;
+    let mut asked = VecDeque::new();
     let began = Instant::now();
     for number in 1..=count {
         let update = format!(
             "<attrd_op t='attrd' src='live' task='update' attr_name='fast' attr_value='{tag}-{number}' \
              attr_set_type='instance_attributes' attr_is_remote='0' attr_is_private='0'/>"
         );
-        client.send(&update, false, TIMEOUT)?;
+        asked.push_back(client.send(&update, false, TIMEOUT)?);
+        // Each update is acknowledged; a client that reads none of that is dropped.
+        if asked.len() > WINDOW {
+            let oldest = asked.pop_front().unwrap_or_default();
+            client.response(oldest, TIMEOUT)?;
+        }
     }
     let last = format!("\"{tag}-{count}\"");
     let query = "<cib_command t='cib' cib_op='cib_query' cib_section='status' cib_callid='1' \

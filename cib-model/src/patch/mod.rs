@@ -28,7 +28,7 @@ pub use difference::AttributeOrder;
 pub(crate) use difference::touched;
 pub use error::{PatchError, PatchFailure};
 pub(crate) use path::of as path_of;
-pub use versions::{bump, record};
+pub use versions::{bump, complete, record};
 
 use crate::document::Document;
 use crate::model::CibVersion;

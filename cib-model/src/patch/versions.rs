@@ -22,7 +22,12 @@ pub fn bump(document: &mut Document, configuration_changed: bool) {
 /// The patch from `old` to `new`, with the version of `new` raised as its changes demand. Nothing, and
 /// no raised version, when there is no change.
 pub fn record(old: &Document, new: &mut Document) -> Option<Patch> {
-    let mut patch = Patch::between(old, new, AttributeOrder::Significant)?;
+    complete(Patch::between(old, new, AttributeOrder::Significant)?, old, new)
+}
+
+/// The same for a patch between them that is known, but for changes of the root's attributes, which are
+/// looked for.
+pub fn complete(mut patch: Patch, old: &Document, new: &mut Document) -> Option<Patch> {
     bump(new, patch.touches_configuration());
     // The version is part of the root's attributes, which come right behind what is deleted.
     let is_root = |change: &super::Change| matches!(change, super::Change::Modify { path, .. } if *path == super::path::of(new.root()));

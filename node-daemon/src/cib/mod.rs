@@ -2,8 +2,9 @@
 //!
 //! A change is never made where it is asked for. It travels through the group, and every manager applies
 //! it when it is delivered; since all apply the same changes to the same document in the same order, all
-//! have the same result, and the one that was asked answers. Questions are answered from the replica of
-//! the node they are put to.
+//! have the same result, and the one that was asked answers: once all members have received the change
+//! (it travels with the guarantee of safe delivery) and, if it is one of the configuration, once it is on the
+//! disk of the node that was asked. Questions are answered from the replica of the node they are put to.
 //!
 //! Where it departs from the classic manager: the CIB that a DC has sent to all at a join replaces every
 //! other one, also one with a higher version. Two replicas with different histories take each ordered
@@ -13,11 +14,12 @@
 
 mod access;
 pub mod apply;
+mod journal;
 mod store;
 
 pub use store::{BackgroundStore, CibFiles, LoadError, Loaded, Store};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ use crate::cib::apply::Versioning;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate,
-    Envelope, NodeId, Now, Outputs, Room, Scope, SharedDocument, SharedPatch, Subsystem,
+    Envelope, Interest, NodeId, Now, Outputs, Room, Scope, SharedDocument, SharedPatch, Subsystem,
     UpdateOrigin,
 };
 
@@ -40,6 +42,12 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Most requests of this node under way in the group.
 pub const MAX_UNDER_WAY: usize = 100_000;
 
+/// An answer that waits for the disk.
+struct Held {
+    saves: u64,
+    number: u64,
+}
+
 /// See the [module](self).
 pub struct CibManager {
     me: NodeId,
@@ -48,11 +56,16 @@ pub struct CibManager {
     store: Box<dyn Store>,
     disk_writes: bool,
     groups_of: GroupsOf,
+    /// How many CIBs the store was given.
+    saves: u64,
+    /// Who is answered when so many of them are durable.
+    held: VecDeque<Held>,
     primary: bool,
     ring: u64,
     /// Questions for whole CIBs, and who is to send them.
     awaited: BTreeMap<u64, NodeId>,
-    subscribers: BTreeSet<Room>,
+    /// Who is told of which changes.
+    subscribers: BTreeMap<Room, Interest>,
     next_number: u64,
     under_way: BTreeMap<u64, (Address, u64)>,
     ping_at: Option<Duration>,
@@ -79,10 +92,12 @@ impl CibManager {
             document: Arc::new(document),
             store,
             disk_writes: true,
+            saves: 0,
+            held: VecDeque::new(),
             primary: false,
             ring: 0,
             awaited: BTreeMap::new(),
-            subscribers: BTreeSet::new(),
+            subscribers: BTreeMap::new(),
             next_number: 1,
             under_way: BTreeMap::new(),
             ping_at: None,
@@ -128,12 +143,8 @@ impl CibManager {
                 self.ping_at = primary.then_some(now.elapsed + QUIET);
                 answer(out, from, token, Ok(None));
             }
-            CibOperation::Subscribe(on) => {
-                if on {
-                    self.subscribers.insert(from.room);
-                } else {
-                    self.subscribers.remove(&from.room);
-                }
+            CibOperation::Subscribe(interest) => {
+                self.subscribers.insert(from.room, interest);
                 answer(out, from, token, Ok(None));
             }
             CibOperation::Update { update, dry_run } => {
@@ -204,12 +215,20 @@ impl CibManager {
     fn peer(&mut self, now: Now, sender: NodeId, message: CibPeer, out: &mut Outputs) {
         match message {
             CibPeer::Apply { number, origin, updates, dry_run } => {
+                let (applied, saves) = (self.applied, self.saves);
                 let result = self.apply(now, &origin, &updates, dry_run, out);
                 if let Err(error) = &result {
                     log::debug!("cib: {} of {}: {error}", origin.client, origin.node_name);
                 }
                 if sender == self.me {
-                    self.conclude(number, result.map(|()| None), out);
+                    // What changes nothing rests on what is not durable yet, as the change itself does.
+                    let status_only = self.applied > applied && self.saves == saves;
+                    if result.is_err() || status_only || dry_run {
+                        self.conclude(number, result.map(|()| None), out);
+                    } else {
+                        self.held.push_back(Held { saves: self.saves, number });
+                        self.answer_held(out);
+                    }
                 }
             }
             CibPeer::SendYours { number, asked_by, ring, .. } if ring != self.ring => {
@@ -291,6 +310,15 @@ impl CibManager {
         }
     }
 
+    /// Answers those whose changes are durable.
+    fn answer_held(&mut self, out: &mut Outputs) {
+        let kept = if self.disk_writes { self.store.kept() } else { u64::MAX };
+        while self.held.front().is_some_and(|held| held.saves <= kept) {
+            let Some(held) = self.held.pop_front() else { return };
+            self.conclude(held.number, Ok(None), out);
+        }
+    }
+
     /// Applies ordered changes, all or none.
     fn apply(
         &mut self,
@@ -315,13 +343,13 @@ impl CibManager {
         }
         let patch = match versioning {
             Versioning::Raised => {
-                let touches = Patch::between(&self.document, &changed, AttributeOrder::Significant)
-                    .is_some_and(|patch| patch.touches_configuration());
-                if touches {
+                let patch = Patch::between(&self.document, &changed, AttributeOrder::Significant);
+                let Some(patch) = patch else { return Ok(()) };
+                if patch.touches_configuration() {
                     stamp(&mut changed, origin);
                     check(&changed)?;
                 }
-                patch::record(&self.document, &mut changed)
+                patch::complete(patch, &self.document, &mut changed)
             }
             Versioning::Given => {
                 check(&changed)?;
@@ -351,16 +379,26 @@ impl CibManager {
         if self.primary {
             self.ping_at = Some(now.elapsed + QUIET);
         }
-        if configuration
-            && self.disk_writes
-            && let Err(error) = self.store.save(&self.document)
-        {
-            log::error!("cib: {error}; no more writes to disk");
-            self.disk_writes = false;
+        if configuration && self.disk_writes {
+            match self.store.save(&self.document, &patch) {
+                Ok(()) => self.saves += 1,
+                Err(error) => {
+                    log::error!("cib: {error}; no more writes to disk");
+                    self.disk_writes = false;
+                }
+            }
         }
         let changed = CibChanged { origin, patch: SharedPatch::new(patch) };
-        for room in &self.subscribers {
-            out.here(*room, changed.clone());
+        for (room, interest) in &self.subscribers {
+            let wanted = match interest {
+                Interest::Nothing => false,
+                Interest::Options => changed.touches_options(),
+                Interest::Configuration => configuration,
+                Interest::All => true,
+            };
+            if wanted {
+                out.here(*room, changed.clone());
+            }
         }
     }
 
@@ -405,6 +443,7 @@ impl Subsystem for CibManager {
     fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {
         match envelope.body {
             Body::CibRequest(request) => self.request(now, envelope.from, request, out),
+            Body::CibKept(_) => self.answer_held(out),
             Body::CibPeer(message) => self.peer(now, envelope.from.node, message, out),
             Body::GroupView(view) => self.give_up_on(&view.left, out),
             Body::Membership(membership) => {

@@ -4,13 +4,19 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
+use cib_model::patch::Patch;
 use cib_model::{Document, digest};
+
+use super::journal::{self, Journal};
 
 /// How many former versions are kept.
 const BACKUPS: u32 = 100;
+/// Time without a change after which the whole CIB is written.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -55,59 +61,107 @@ pub trait Store: Send {
     /// What is kept.
     fn load(&mut self) -> Loaded;
 
-    /// Keeps a CIB, durably; its status is left out.
+    /// Begins to keep a CIB, which `patch` made of the one before; its status is left out.
     ///
     /// # Errors
-    /// When it is not certain to be durable.
-    fn save(&mut self, document: &Arc<Document>) -> Result<(), String>;
+    /// When this one, or one before, is not certain to be durable.
+    fn save(&mut self, document: &Arc<Document>, patch: &Patch) -> Result<(), String>;
+
+    /// How many of those given to [`Store::save`] are durable by now.
+    fn kept(&self) -> u64;
 }
 
-/// A store that writes in a thread of its own, so that the manager never waits for a disk. Of several
-/// documents that wait the last one is written. A change is acknowledged when all nodes have it in memory;
-/// it is on their disks a moment later.
+/// A store that writes in a thread of its own, so that the manager never waits for a disk. What arrives while
+/// the disk is busy is written together afterwards. A change goes to the journal at once; the whole CIB is
+/// written when there was no change for a while, and when the journal has grown long.
 pub struct BackgroundStore {
     found: Option<Loaded>,
-    waiting: Arc<Waiting>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Waiting {
-    state: Mutex<(Option<Arc<Document>>, bool, Option<String>)>,
+struct Shared {
+    state: Mutex<State>,
     changed: Condvar,
 }
 
-impl BackgroundStore {
-    /// Takes a store over.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn new(mut store: Box<dyn Store>) -> io::Result<BackgroundStore> {
-        let found = Some(store.load());
-        let waiting = Arc::new(Waiting::default());
-        let theirs = waiting.clone();
-        let thread = thread::Builder::new()
-            .name("cib writer".to_owned())
-            .spawn(move || write_until_done(&mut *store, &theirs))?;
-        Ok(BackgroundStore { found, waiting, thread: Some(thread) })
+#[derive(Default)]
+struct State {
+    /// What goes to the journal; nothing for a change that only the whole CIB can tell.
+    waiting: Vec<Option<String>>,
+    /// The CIB after all of them.
+    latest: Option<Arc<Document>>,
+    kept: u64,
+    closing: bool,
+    failed: Option<String>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn write_until_done(store: &mut dyn Store, waiting: &Waiting) {
-    let mut state = waiting.state.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
-        if let Some(document) = state.0.take() {
-            drop(state);
-            let result = store.save(&document);
-            state = waiting.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = result {
-                state.2 = Some(error);
-                return;
+impl BackgroundStore {
+    /// Takes files over; `told` is called, in the thread that writes, whenever more is durable, and when
+    /// nothing will be any more.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(
+        mut files: CibFiles,
+        told: impl Fn() + Send + 'static,
+    ) -> io::Result<BackgroundStore> {
+        let found = Some(files.load());
+        let shared = Arc::new(Shared::default());
+        let theirs = shared.clone();
+        let thread = thread::Builder::new().name("cib writer".to_owned()).spawn(move || {
+            if let Err(error) = write_until_done(&mut files, &theirs, &told) {
+                theirs.lock().failed = Some(error.to_string());
+                told();
             }
-        } else if state.1 {
-            return;
+        })?;
+        Ok(BackgroundStore { found, shared, thread: Some(thread) })
+    }
+}
+
+fn write_until_done(files: &mut CibFiles, shared: &Shared, told: &dyn Fn()) -> io::Result<()> {
+    let mut whole_at = None;
+    let mut state = shared.lock();
+    loop {
+        let now = Instant::now();
+        let quiet = whole_at.is_some_and(|at| now >= at) || state.closing && whole_at.is_some();
+        if !state.waiting.is_empty() || quiet {
+            let changes = std::mem::take(&mut state.waiting);
+            let latest = state.latest.clone();
+            drop(state);
+            let records: Option<Vec<String>> = changes.iter().cloned().collect();
+            whole_at = match (records, latest) {
+                (Some(records), _) if !records.is_empty() && files.append(&records)? => {
+                    Some(Instant::now() + QUIET)
+                }
+                (_, Some(document)) => {
+                    files.write_whole(&document)?;
+                    None
+                }
+                (_, None) => None,
+            };
+            state = shared.lock();
+            state.kept += changes.len() as u64;
+            if !changes.is_empty() {
+                told();
+            }
+        } else if state.closing {
+            return Ok(());
         } else {
-            state = waiting.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match whole_at {
+                Some(at) => {
+                    let waited = shared.changed.wait_timeout(state, at - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 }
@@ -117,32 +171,42 @@ impl Store for BackgroundStore {
         self.found.take().unwrap_or(Loaded::Nothing)
     }
 
-    fn save(&mut self, document: &Arc<Document>) -> Result<(), String> {
-        let mut state = self.waiting.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = &state.2 {
+    fn save(&mut self, document: &Arc<Document>, patch: &Patch) -> Result<(), String> {
+        let record = journal::record(patch);
+        let mut state = self.shared.lock();
+        if let Some(error) = &state.failed {
             return Err(error.clone());
         }
-        state.0 = Some(document.clone());
-        self.waiting.changed.notify_one();
+        state.waiting.push(record);
+        state.latest = Some(document.clone());
+        self.shared.changed.notify_one();
         Ok(())
+    }
+
+    fn kept(&self) -> u64 {
+        let state = self.shared.lock();
+        // After a failure nobody needs to wait for more.
+        if state.failed.is_some() { u64::MAX } else { state.kept }
     }
 }
 
 impl Drop for BackgroundStore {
     /// What waits is written before the end.
     fn drop(&mut self) {
-        self.waiting.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-        self.waiting.changed.notify_one();
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-/// A directory of CIB files.
+/// A directory of CIB files: the whole CIB, former ones, and a journal of what changed since the last one.
 #[derive(Debug)]
 pub struct CibFiles {
     directory: PathBuf,
+    /// Continues what the whole CIB on disk says; nothing until there is one that was written here.
+    journal: Option<Journal>,
 }
 
 impl CibFiles {
@@ -152,7 +216,7 @@ impl CibFiles {
     /// When it cannot be made.
     pub fn new(directory: &Path) -> io::Result<CibFiles> {
         DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
-        Ok(CibFiles { directory: directory.to_owned() })
+        Ok(CibFiles { directory: directory.to_owned(), journal: None })
     }
 
     fn read(&self, name: &str) -> Result<Option<Document>, LoadError> {
@@ -275,8 +339,16 @@ impl CibFiles {
     }
 }
 
-impl Store for CibFiles {
-    fn load(&mut self) -> Loaded {
+impl CibFiles {
+    /// What is kept: the whole CIB with the changes of the journal.
+    pub fn load(&mut self) -> Loaded {
+        match self.load_whole() {
+            Loaded::Found(document) => Loaded::Found(journal::replay(&self.directory, document)),
+            other => other,
+        }
+    }
+
+    fn load_whole(&mut self) -> Loaded {
         let error = match self.read("cib.xml") {
             Ok(Some(document)) => return Loaded::Found(document),
             Ok(None) => None,
@@ -298,14 +370,32 @@ impl Store for CibFiles {
         error.map_or(Loaded::Nothing, Loaded::Unusable)
     }
 
-    fn save(&mut self, document: &Arc<Document>) -> Result<(), String> {
-        let mut kept = Document::clone(document);
+    /// Adds changes to the journal, durably. False if only the whole CIB can be written.
+    ///
+    /// # Errors
+    /// When it is not certain to be durable.
+    pub fn append(&mut self, records: &[String]) -> io::Result<bool> {
+        match &mut self.journal {
+            Some(journal) => journal.append(records),
+            None => Ok(false),
+        }
+    }
+
+    /// Keeps a whole CIB, durably; its status is left out. Its journal is empty.
+    ///
+    /// # Errors
+    /// When it is not certain to be durable.
+    pub fn write_whole(&mut self, document: &Document) -> io::Result<()> {
+        let mut kept = document.clone();
         let root = kept.root_id();
         if let Some(status) = kept.root().child("status").map(cib_model::Element::id) {
             kept.remove(status);
         }
         kept.set_attribute(root, "num_updates", "0");
-        self.replace(&kept).map_err(|error| format!("{}: {error}", self.directory.display()))
+        let named = |error| io::Error::other(format!("{}: {error}", self.directory.display()));
+        self.replace(&kept).map_err(named)?;
+        self.journal = Some(Journal::begin(&self.directory, &kept).map_err(named)?);
+        Ok(())
     }
 }
 
@@ -313,6 +403,7 @@ impl Store for CibFiles {
 mod tests {
     use super::*;
     use crate::cib::apply::empty;
+    use cib_model::patch::AttributeOrder;
 
     fn scratch(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("cib-files-{name}-{}", std::process::id()));
@@ -340,7 +431,7 @@ mod tests {
         let mut files = CibFiles::new(&directory).unwrap();
         assert!(matches!(files.load(), Loaded::Nothing));
         for number in [1, 2] {
-            files.save(&Arc::new(numbered(number))).unwrap();
+            files.write_whole(&numbered(number)).unwrap();
         }
         assert_eq!(epoch(&mut files).as_deref(), Some("2"));
         let text = fs::read_to_string(directory.join("cib.xml")).unwrap();
@@ -350,16 +441,55 @@ mod tests {
         fs::remove_dir_all(directory).unwrap();
     }
 
+    fn step(from: u32) -> (Arc<Document>, Patch) {
+        let (old, new) = (numbered(from), numbered(from + 1));
+        let patch = Patch::between(&old, &new, AttributeOrder::Significant).unwrap();
+        (Arc::new(new), patch)
+    }
+
     #[test]
     fn what_waits_for_the_disk_is_written_before_the_end() {
         let directory = scratch("background");
         let files = CibFiles::new(&directory).unwrap();
-        let mut store = BackgroundStore::new(Box::new(files)).unwrap();
-        for number in 1..=50 {
-            store.save(&Arc::new(numbered(number))).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut store = BackgroundStore::new(files, move || sender.send(()).unwrap()).unwrap();
+        for number in 0..50 {
+            let (document, patch) = step(number);
+            store.save(&document, &patch).unwrap();
         }
-        drop(store);
+        while store.kept() < 50 {
+            receiver.recv().unwrap();
+        }
+        // What is said to be durable is on disk already.
         assert_eq!(epoch(&mut CibFiles::new(&directory).unwrap()).as_deref(), Some("50"));
+        drop(store);
+        let text = fs::read_to_string(directory.join("cib.xml")).unwrap();
+        assert!(text.contains("epoch=\"50\""), "the whole CIB is not the last one: {text}");
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_torn_journal_is_good_up_to_the_tear_and_one_of_another_cib_is_none() {
+        let directory = scratch("journal");
+        let mut files = CibFiles::new(&directory).unwrap();
+        files.write_whole(&numbered(1)).unwrap();
+        let records: Vec<String> =
+            (1..4).map(|from| journal::record(&step(from).1).unwrap()).collect();
+        assert!(files.append(&records).unwrap());
+        let path = directory.join("cib.journal");
+        let bytes = fs::read(&path).unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        for length in 0..=bytes.len() {
+            fs::write(&path, &bytes[..length]).unwrap();
+            found.insert(epoch(&mut CibFiles::new(&directory).unwrap()).unwrap());
+        }
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(epoch(&mut CibFiles::new(&directory).unwrap()).as_deref(), Some("4"));
+        // As after a crash between the whole CIB and its new journal.
+        files.write_whole(&numbered(9)).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(epoch(&mut CibFiles::new(&directory).unwrap()).as_deref(), Some("9"));
         fs::remove_dir_all(directory).unwrap();
     }
 
@@ -367,9 +497,9 @@ mod tests {
     fn a_crash_between_the_renames_loses_nothing() {
         let directory = scratch("renames");
         let mut files = CibFiles::new(&directory).unwrap();
-        files.save(&Arc::new(numbered(1))).unwrap();
+        files.write_whole(&numbered(1)).unwrap();
         let old_digest = fs::read(directory.join("cib.xml.sig")).unwrap();
-        files.save(&Arc::new(numbered(2))).unwrap();
+        files.write_whole(&numbered(2)).unwrap();
         fs::rename(directory.join("cib.xml.sig"), directory.join("cib.new.sig")).unwrap();
         fs::write(directory.join("cib.xml.sig"), old_digest).unwrap();
         assert_eq!(epoch(&mut files).as_deref(), Some("2"));

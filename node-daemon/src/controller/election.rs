@@ -8,7 +8,9 @@ use super::{Controller, Lead, State, Timer};
 use crate::controller::join::Join;
 use crate::controller::peers::Expected;
 use crate::mutation::{Mutation, planted};
-use crate::subsystem::{CibOperation, ControllerPeer, ElectionBallot, NodeId, Now, Outputs};
+use crate::subsystem::{
+    CibOperation, ControllerPeer, ElectionBallot, Interest, NodeId, Now, Outputs,
+};
 
 /// How often a node that waits for a DC announces itself again.
 const ANNOUNCE_AGAIN: Duration = Duration::from_secs(2);
@@ -104,11 +106,13 @@ impl Controller {
         if self.lead.take().is_some() {
             log::info!("controller: no longer DC");
             self.cib(CibOperation::Primary(false), None, out);
+            self.cib(CibOperation::Subscribe(Interest::Options), None, out);
             self.cancel_action_timers();
             for timer in [
                 Timer::Scheduler,
                 Timer::QuorumGained,
                 Timer::TransitionDelay,
+                Timer::Pace,
                 Timer::Count,
                 Timer::Recheck,
             ] {
@@ -133,6 +137,7 @@ impl Controller {
             expected: None,
             plan: None,
             wanted: false,
+            paced: now.elapsed,
             told_quorum,
             outstanding: Default::default(),
             has_cib: false,
@@ -140,6 +145,7 @@ impl Controller {
         self.dc = Some(self.me);
         self.peers.entry(self.me).expected = Some(Expected::Member);
         self.cib(CibOperation::Primary(true), None, out);
+        self.cib(CibOperation::Subscribe(Interest::All), None, out);
         for name in std::mem::take(&mut self.fenced_to_record) {
             self.record_fenced(&name, out);
         }

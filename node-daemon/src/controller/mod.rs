@@ -41,7 +41,7 @@ use quorum::election::Election;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     Address, Body, CibAnswer, CibOperation, CibRequest, CibUpdate, ControllerPeer, Ending,
-    Envelope, ExecutorRequest, GroupView, Membership, NodeId, Now, Outputs, Room, Scope,
+    Envelope, ExecutorRequest, GroupView, Interest, Membership, NodeId, Now, Outputs, Room, Scope,
     SharedDocument, Subsystem,
 };
 
@@ -66,6 +66,8 @@ enum Timer {
     QuorumGained,
     /// A pause before the next transition.
     TransitionDelay,
+    /// Calculations are made faster than the changes that they are for are worth.
+    Pace,
     /// A failure is not yet counted.
     Count,
     /// The scheduler does not answer.
@@ -109,6 +111,8 @@ struct Lead {
     plan: Option<u64>,
     /// A calculation is wanted as soon as it may be made.
     wanted: bool,
+    /// When the next calculation would be due if they were made at an even pace.
+    paced: Duration,
     /// What the CIB was last told of quorum.
     told_quorum: Option<bool>,
     /// Changes of the CIB under way.
@@ -515,6 +519,7 @@ impl Controller {
             Timer::Recheck => self.recheck(now),
             Timer::QuorumGained => self.restart_transition(now, "Quorum gained", out),
             Timer::TransitionDelay => self.want_calculation(),
+            Timer::Pace => {}
             Timer::Count => {}
             Timer::Scheduler => {
                 log::error!("controller: the scheduler does not answer");
@@ -543,7 +548,7 @@ impl Subsystem for Controller {
 
     fn start(&mut self, _: Now, out: &mut Outputs) {
         out.here(Room::Executor, ExecutorRequest::Recall);
-        self.cib(CibOperation::Subscribe(true), None, out);
+        self.cib(CibOperation::Subscribe(Interest::Options), None, out);
         self.ask_options(out);
     }
 

@@ -42,9 +42,7 @@ impl Controller {
     /// A change of the CIB.
     pub(super) fn cib_changed(&mut self, now: Now, changed: &CibChanged, out: &mut Outputs) {
         let patch = &changed.patch;
-        if patch.touches("/cib/configuration/crm_config")
-            || patch.touches("/cib/configuration/alerts")
-        {
+        if changed.touches_options() {
             self.ask_options(out);
         }
         if self.lead.is_none() {

@@ -16,6 +16,11 @@ use crate::subsystem::{
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long to wait after quorum came back, for more nodes to come.
 const QUORUM_GAINED: Duration = Duration::from_secs(5);
+/// Least time between calculations in the long run: changes that come one after the other are planned for
+/// together.
+const PACE: Duration = Duration::from_millis(20);
+/// So many may be made without a pause.
+const BURST: u32 = 6;
 
 impl Controller {
     /// A new calculation, as soon as one may be made.
@@ -46,6 +51,14 @@ impl Controller {
         if self.timers.is_armed(&Timer::TransitionDelay) || self.timers.is_armed(&Timer::Count) {
             return;
         }
+        if self.timers.is_armed(&Timer::Pace) {
+            return;
+        }
+        let due = lead.paced.max(now.elapsed);
+        if due > now.elapsed + PACE * BURST {
+            return self.timers.arm(Timer::Pace, due - PACE * BURST);
+        }
+        lead.paced = due + PACE;
         lead.wanted = false;
         let number = self.next_token;
         lead.plan = Some(number);

@@ -20,7 +20,8 @@ use fencing::process::Finished;
 use self::request::{monitor, record, result_of, translate};
 use crate::subsystem::{
     Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceDevice,
-    FenceRequest, FencerEvent, FencerNotice, NodeId, Now, Outputs, Room, Scope, Subsystem,
+    FenceRequest, FencerEvent, FencerNotice, Interest, NodeId, Now, Outputs, Room, Scope,
+    Subsystem,
 };
 
 /// Most requests that may wait for an answer.
@@ -46,7 +47,28 @@ pub struct FencerRoom<A> {
     members: Vec<NodeId>,
     calls: BTreeMap<u32, Call>,
     next_call: u32,
+    reading: Reading,
+    /// When the next reading would be due if they were made at an even pace.
+    paced: Duration,
 }
+
+/// How the configuration here stands to that of the CIB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is the same.
+    Current,
+    /// It was asked for.
+    Asked,
+    /// It was asked for, and has changed since.
+    Again,
+    /// It has changed, as it does all the time; it will be asked for.
+    Later,
+}
+
+/// Least time between readings in the long run, of a configuration that changes all the time.
+const PACE: Duration = Duration::from_millis(20);
+/// So many readings may be without a pause.
+const BURST: u32 = 6;
 
 impl<A: FenceAgents> FencerRoom<A> {
     /// The fencer of a node. `seed` must differ between nodes and starts.
@@ -63,6 +85,8 @@ impl<A: FenceAgents> FencerRoom<A> {
             members: Vec::new(),
             calls: BTreeMap::new(),
             next_call: 1,
+            reading: Reading::Current,
+            paced: Duration::ZERO,
         })
     }
 
@@ -216,6 +240,21 @@ impl<A: FenceAgents> FencerRoom<A> {
         }
     }
 
+    /// Asks for the configuration, now or at the pace for one that changes all the time.
+    fn read(&mut self, now: Now, out: &mut Outputs) {
+        if self.paced > now.elapsed + PACE * BURST {
+            self.reading = Reading::Later;
+            return;
+        }
+        self.paced = self.paced.max(now.elapsed) + PACE;
+        self.reading = Reading::Asked;
+        ask(out);
+    }
+
+    fn next_reading(&self) -> Option<Duration> {
+        (self.reading == Reading::Later).then(|| self.paced.saturating_sub(PACE * BURST))
+    }
+
     fn membership(&mut self, now: Now, members: Vec<NodeId>) {
         self.members = members;
         let names = self.members.iter().filter_map(|node| self.names.get(node));
@@ -234,7 +273,8 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
     }
 
     fn start(&mut self, _: Now, out: &mut Outputs) {
-        cib(out, 0, CibOperation::Subscribe(true));
+        cib(out, 0, CibOperation::Subscribe(Interest::Configuration));
+        self.reading = Reading::Asked;
         ask(out);
     }
 
@@ -254,9 +294,15 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
                 self.names.extend(named);
                 self.membership(now, self.members.clone());
             }
-            Body::CibChanged(changed) if changed.patch.touches_configuration() => ask(out),
-            Body::CibChanged(_) => {}
+            Body::CibChanged(_) => match self.reading {
+                Reading::Current => self.read(now, out),
+                Reading::Asked => self.reading = Reading::Again,
+                Reading::Again | Reading::Later => {}
+            },
             Body::CibAnswer(answer) if answer.token == CONFIGURATION => {
+                if std::mem::replace(&mut self.reading, Reading::Current) == Reading::Again {
+                    self.read(now, out);
+                }
                 if let Ok(Some(document)) = answer.result {
                     let configuration = configuration::read(&document, &self.name, now.epoch());
                     self.fencer.handle(moment(now), Input::Configure(configuration));
@@ -270,12 +316,16 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
 
     fn handle_timeout(&mut self, now: Now, out: &mut Outputs) {
         self.agents.turn(now);
+        if self.next_reading().is_some_and(|at| at <= now.elapsed) {
+            self.read(now, out);
+        }
         self.fencer.handle(moment(now), Input::Tick);
         self.drain(now, out);
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
-        [self.fencer.poll_timeout(), self.agents.poll_timeout()].into_iter().flatten().min()
+        let next = [self.fencer.poll_timeout(), self.agents.poll_timeout(), self.next_reading()];
+        next.into_iter().flatten().min()
     }
 }
 

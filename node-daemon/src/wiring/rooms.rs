@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::room::{FIRST_TOKEN, Resident, Room as Loop};
-use super::{Clock, NodeSettings, Post};
+use super::{Clock, Mail, NodeSettings, Post};
 use crate::attributes::Attributes;
 use crate::cib::{BackgroundStore, CibFiles, CibManager};
 use crate::controller::Controller;
@@ -20,7 +20,7 @@ use crate::executor::{ExecutorRoom, RealExecutor};
 use crate::fencer::{FencerRoom, RealAgents};
 use crate::ipc::{Place, Server, groups_of};
 use crate::scheduler::Scheduler;
-use crate::subsystem::{Ending, Room};
+use crate::subsystem::{Address, CibKept, Ending, Envelope, Room, Target};
 
 impl Resident for CibManager {}
 impl Resident for Attributes {}
@@ -71,7 +71,12 @@ pub fn run(
     match room {
         Room::Cib => {
             let files = CibFiles::new(&node.state.join("cib"))?;
-            let store = BackgroundStore::new(Box::new(files))?;
+            let from = Address { node: me, room };
+            let own = inside.mailbox();
+            let store = BackgroundStore::new(files, move || {
+                let (to, body) = (Target::Here(Room::Cib), CibKept.into());
+                own.put(Mail::Envelope(Box::new(Envelope { from, to, body })));
+            })?;
             let manager = CibManager::new(me, name, Box::new(store), &node.schema);
             inside.run(me, clock, post, manager.with_groups(groups_of))
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cib_model::Document;
+use cib_model::patch::Patch;
 use cpg::identity::Incarnation;
 use cpg::node::Node;
 use cpg::protocol::{Boot, Output as RingOutput};
@@ -18,8 +19,9 @@ use node_daemon::fencer::FencerRoom;
 use node_daemon::messaging::{Messaging, VotesStore};
 use node_daemon::scheduler::Scheduler;
 use node_daemon::subsystem::{
-    Address, AttributesRequest, Body, CibOperation, CibRequest, CibUpdate, Ending, Envelope,
-    NodeId, NodeName, Now, Outputs, Room, Scope, SharedDocument, Subsystem, Target, decode, encode,
+    Address, AttributesRequest, Body, CibKept, CibOperation, CibRequest, CibUpdate, Ending,
+    Envelope, NodeId, NodeName, Now, Outputs, Room, Scope, SharedDocument, Subsystem, Target,
+    decode, encode,
 };
 use quorum::Votes;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
@@ -30,27 +32,63 @@ use crate::agents::{FenceMode, Reality, VirtualExecutor, VirtualFence};
 /// Seconds since 1970 at the origin of the virtual clock.
 const EPOCH: u64 = 1_700_000_000;
 
-/// What survives a crash of a node.
+/// What survives a crash of a node, and what is on its way there.
 #[derive(Debug, Default)]
 pub struct Disk {
     cib: Option<Document>,
     votes: Persistent,
     ring_sequence: u64,
+    /// Which store writes.
+    store: u64,
+    /// CIBs of that store that are not durable yet.
+    pending: Vec<Document>,
+    syncing: bool,
+    kept: u64,
+}
+
+impl Disk {
+    fn sync(&mut self) {
+        self.kept += self.pending.len() as u64;
+        self.cib = self.pending.pop().or(self.cib.take());
+        self.pending.clear();
+        self.syncing = false;
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        self.cib.as_ref().is_some_and(|cib| cib.to_xml().contains(text))
+    }
 }
 
 struct VirtualStore(Arc<Mutex<Disk>>);
+
+impl VirtualStore {
+    /// A store of a new process; what the one before has not finished is lost.
+    fn new(disk: Arc<Mutex<Disk>>) -> VirtualStore {
+        let mut state = disk.lock().unwrap();
+        state.store += 1;
+        state.kept = 0;
+        state.pending.clear();
+        state.syncing = false;
+        drop(state);
+        VirtualStore(disk)
+    }
+}
 
 impl Store for VirtualStore {
     fn load(&mut self) -> Loaded {
         self.0.lock().unwrap().cib.clone().map_or(Loaded::Nothing, Loaded::Found)
     }
 
-    fn save(&mut self, document: &Arc<Document>) -> Result<(), String> {
+    fn save(&mut self, document: &Arc<Document>, _: &Patch) -> Result<(), String> {
         let mut kept = Document::clone(document);
         let root = kept.root_id();
         kept.set_attribute(root, "num_updates", "0");
-        self.0.lock().unwrap().cib = Some(kept);
+        self.0.lock().unwrap().pending.push(kept);
         Ok(())
+    }
+
+    fn kept(&self) -> u64 {
+        self.0.lock().unwrap().kept
     }
 }
 
@@ -115,6 +153,8 @@ pub enum Event {
         other: NodeId,
     },
     Start(NodeId),
+    /// The disk of a node has what this store gave it so far.
+    Synced(NodeId, u64),
     /// A subsystem that crashed, and those that ended with it, are started again.
     Respawn(NodeId, Room),
     Fault(Fault),
@@ -152,6 +192,8 @@ pub struct World {
     /// Writes asked for by token, and those that were acknowledged.
     asked: BTreeMap<u64, (String, bool)>,
     pub acknowledged: BTreeSet<String>,
+    /// The nodes that had each of those in memory when it was acknowledged, or have it by now.
+    holders: BTreeMap<String, BTreeSet<NodeId>>,
     next_write: u64,
     pub log: VecDeque<String>,
     /// Send every envelope through its bytes.
@@ -201,6 +243,7 @@ impl World {
             loss: 0.0,
             asked: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
+            holders: BTreeMap::new(),
             next_write: 1,
             log: VecDeque::new(),
             leaving: BTreeSet::new(),
@@ -290,7 +333,7 @@ impl World {
         let sim = SimNode {
             ring,
             messaging,
-            cib: CibManager::new(node, &own, Box::new(VirtualStore(disk)), "pacemaker-3.9"),
+            cib: CibManager::new(node, &own, Box::new(VirtualStore::new(disk)), "pacemaker-3.9"),
             attributes: Attributes::new(node, &own),
             executor: ExecutorRoom::new(&own, local),
             fencer: FencerRoom::new(node, &own, fence, seed).unwrap(),
@@ -318,6 +361,54 @@ impl World {
         self.ring_work(node);
     }
 
+    /// Lets the disk of a node become busy with what the CIB manager gave it.
+    fn disk_work(&mut self, node: NodeId) {
+        let mut disk = self.disks[&node].lock().unwrap();
+        if disk.pending.is_empty() || std::mem::replace(&mut disk.syncing, true) {
+            return;
+        }
+        let store = disk.store;
+        drop(disk);
+        let longest = if self.random.u8(0..8) == 0 { 30_000 } else { 3_000 };
+        let at = self.now + Duration::from_micros(self.random.u64(50..longest));
+        self.schedule(at, Event::Synced(node, store));
+    }
+
+    fn synced(&mut self, node: NodeId, store: u64) {
+        let mut disk = self.disks[&node].lock().unwrap();
+        if disk.store != store || !self.nodes.contains_key(&node) {
+            return;
+        }
+        disk.sync();
+        drop(disk);
+        self.deliver(node, Room::Cib, CibKept.into());
+    }
+
+    /// The memory of a node is gone. Acknowledged writes that fewer than a quorum of the nodes still have, in
+    /// memory or on disk, are forgotten here too: nothing is promised of those.
+    fn excuse_lost_quorum(&mut self, forgetful: NodeId) {
+        for (key, holders) in &mut self.holders {
+            let written = format!("written-{key}");
+            holders.remove(&forgetful);
+            for node in &self.everyone {
+                let sim = self.nodes.get(node);
+                let in_memory =
+                    sim.is_some_and(|sim| sim.cib.document().to_xml().contains(&written));
+                if in_memory || self.disks[node].lock().unwrap().holds(&written) {
+                    holders.insert(*node);
+                }
+            }
+        }
+        let quorum = self.everyone.len() / 2 + 1;
+        let few = self.holders.iter().filter(|(_, holders)| holders.len() < quorum);
+        let excused: Vec<String> = few.map(|(key, _)| key.clone()).collect();
+        for key in excused {
+            self.note(format!("too few still have {key}"));
+            self.holders.remove(&key);
+            self.acknowledged.remove(&key);
+        }
+    }
+
     /// A subsystem crashes, and those that cannot go on without what they told it end with it.
     pub fn take_down(&mut self, node: NodeId, room: Room) {
         let (time, seed, own) = (self.time(), self.random.u64(..), name(node));
@@ -329,7 +420,11 @@ impl World {
             sim.gone.insert(*room);
             match room {
                 Room::Cib => {
-                    let store = Box::new(VirtualStore(disk.clone()));
+                    if self.random.bool() {
+                        // The process had handed it to the system already.
+                        disk.lock().unwrap().sync();
+                    }
+                    let store = Box::new(VirtualStore::new(disk.clone()));
                     sim.cib = CibManager::new(node, &own, store, "pacemaker-3.9");
                 }
                 Room::Attributes => sim.attributes = Attributes::new(node, &own),
@@ -349,6 +444,9 @@ impl World {
                     sim.cpu = Duration::ZERO;
                 }
             }
+        }
+        if with(room).contains(&Room::Cib) {
+            self.excuse_lost_quorum(node);
         }
         self.ring_work(node);
     }
@@ -383,6 +481,7 @@ impl World {
             return;
         }
         self.note(format!("kill {node}"));
+        self.excuse_lost_quorum(node);
         self.spread_evidence(&[node]);
     }
 
@@ -602,6 +701,7 @@ impl World {
                 Target::Node(..) | Target::All(_) => sim.messaging.send(&envelope),
             }
         }
+        self.disk_work(node);
         if let Some(ending) = out.ended {
             self.ended(node, room, ending);
         } else {
@@ -621,6 +721,7 @@ impl World {
                     let text = format!("{:?}: node {node} left with {left:?} active", self.now);
                     self.reality.lock().unwrap().violations.push(text);
                 }
+                self.disks[&node].lock().unwrap().sync();
                 sim.gone.insert(Room::Controller);
                 sim.messaging.detach(Room::Controller, &mut sim.ring, time);
                 sim.ring.shut_down(time);
@@ -657,6 +758,7 @@ impl World {
         sim.cpu += Duration::from_micros(20);
         if room == Room::Clients {
             self.answers.push((node, envelope.body.clone()));
+            let members = sim.messaging.membership().members.iter().copied().collect();
             if let Body::CibAnswer(answer) = envelope.body
                 && let Some((key, quorate)) = self.asked.remove(&answer.token)
                 && answer.result.is_ok()
@@ -664,6 +766,7 @@ impl World {
                 && self.is_quorate(node)
             {
                 // What a minority acknowledges may be lost when it joins the majority again.
+                self.holders.insert(key.clone(), members);
                 self.acknowledged.insert(key);
             }
             return true;
@@ -813,6 +916,7 @@ impl World {
             }
             Event::Evidence { of, other } => self.evidence(of, other),
             Event::Start(node) => self.start(node),
+            Event::Synced(node, store) => self.synced(node, store),
             Event::Respawn(node, room) => self.respawn(node, room),
             Event::Fault(fault) => self.fault(fault),
         }

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use cib_model::Document;
+use cib_model::patch::Patch;
 use mio::{Events, Poll};
 use node_daemon::cib::{CibManager, Loaded, Store};
 use node_daemon::ipc::{MAX_MEMORY, Place, Server, groups_of};
@@ -22,8 +23,12 @@ impl Store for Memory {
         Loaded::Nothing
     }
 
-    fn save(&mut self, _: &Arc<Document>) -> Result<(), String> {
+    fn save(&mut self, _: &Arc<Document>, _: &Patch) -> Result<(), String> {
         Ok(())
+    }
+
+    fn kept(&self) -> u64 {
+        u64::MAX
     }
 }
 

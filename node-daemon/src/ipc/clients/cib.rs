@@ -14,8 +14,8 @@ use crate::ipc::endpoint::Endpoint;
 use crate::ipc::frame::Layout;
 use crate::ipc::parts::Message;
 use crate::subsystem::{
-    CibAnswer, CibChanged, CibError, CibOperation, CibRequest, CibUpdate, Now, Outputs, Room,
-    Scope, SharedDocument, SharedPatch,
+    CibAnswer, CibChanged, CibError, CibOperation, CibRequest, CibUpdate, Interest, Now, Outputs,
+    Room, Scope, SharedDocument, SharedPatch,
 };
 
 /// The answer is discarded.
@@ -116,7 +116,7 @@ impl Clients {
         }
         if on && !self.subscribed {
             self.subscribed = true;
-            out.here(Room::Cib, request(0, CibOperation::Subscribe(true)));
+            out.here(Room::Cib, request(0, CibOperation::Subscribe(Interest::All)));
         }
         self.acknowledge(id, message, 0);
     }

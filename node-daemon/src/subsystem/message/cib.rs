@@ -42,8 +42,21 @@ pub enum CibOperation {
     SynchroniseFrom(NodeId),
     /// This node leads, or no longer.
     Primary(bool),
-    /// Tell of every change from now on, or no longer.
-    Subscribe(bool),
+    /// Tell of these changes from now on.
+    Subscribe(Interest),
+}
+
+/// Changes of the CIB that a subsystem is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interest {
+    /// None.
+    Nothing,
+    /// Those of cluster options and alerts.
+    Options,
+    /// Those of the configuration.
+    Configuration,
+    /// All.
+    All,
 }
 
 /// Part of a CIB.
@@ -200,6 +213,19 @@ pub struct CibChanged {
     /// How.
     pub patch: SharedPatch,
 }
+
+impl CibChanged {
+    /// Whether it changes what every controller follows: cluster options or alerts.
+    pub fn touches_options(&self) -> bool {
+        ["crm_config", "alerts"]
+            .iter()
+            .any(|section| self.patch.touches(&format!("/cib/configuration/{section}")))
+    }
+}
+
+/// More of what the CIB manager gave to its store is durable.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct CibKept;
 
 /// What CIB managers say to all of them.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ mod scheduler;
 
 pub use attributes::{AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest};
 pub use cib::{
-    CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate, Scope,
-    UpdateOrigin,
+    CibAnswer, CibChanged, CibError, CibKept, CibOperation, CibPeer, CibRequest, CibUpdate,
+    Interest, Scope, UpdateOrigin,
 };
 pub use controller::{
     ActionRequest, AgentName, ControllerAnswer, ControllerPeer, ControllerRequest, ElectionBallot,
@@ -55,6 +55,8 @@ bodies! {
     CibAnswer(CibAnswer),
     /// From the CIB manager, to those who subscribed.
     CibChanged(CibChanged),
+    /// To the CIB manager, from its store.
+    CibKept(CibKept),
     /// Between CIB managers.
     CibPeer(CibPeer),
     /// To the attribute manager.
