@@ -20,7 +20,7 @@ use super::{Bed, FenceMode, Ground, agents, name, network};
 static TURN: Mutex<()> = Mutex::new(());
 
 /// How long anything may take to come about.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(50);
 
 /// Names under which the program is a command line.
