@@ -22,9 +22,11 @@ fn id(n: u8) -> NodeId {
 
 fuzz_target!(|input: (u8, Vec<(u8, u8, u64, Vec<u8>)>)| {
     let (options, calls) = input;
-    let entries = OPTIONS[usize::from(options) % OPTIONS.len()]
-        .iter()
-        .map(|key| Entry { key, value: "1", line: 1 });
+    let entries = OPTIONS[usize::from(options) % OPTIONS.len()].iter().map(|key| Entry {
+        key,
+        value: "1",
+        line: 1,
+    });
     let section = Section::parse(entries).expect("the options are well-formed");
     let nodes: Vec<_> = (0..4).map(|n| NodeVotes { id: id(n), votes: 1 }).collect();
     let (settings, _) = Settings::start(id(0), &section, &nodes).expect("they go together");

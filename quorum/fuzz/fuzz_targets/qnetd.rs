@@ -6,27 +6,11 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use quorum::device::QuorumDevice;
-use quorum::device::net::{
-    Client, Input, IpVersion, Message, NetAlgorithm, NetSettings, Stream, Tls,
-};
-use quorum::options::TieBreaker;
+use quorum::device::net::{Client, Input, Message, NetSettings, Stream, Tls};
 use quorum::{NodeId, RingId};
 
 fn client(id: NodeId) -> Client {
-    Client::new(NetSettings {
-        me: id,
-        cluster: "lab".to_owned(),
-        nodes: vec![id],
-        host: "arbiter".to_owned(),
-        port: 5403,
-        ip_version: IpVersion::Any,
-        algorithm: NetAlgorithm::FiftyFifty,
-        tie_breaker: TieBreaker::Lowest,
-        keep_active: true,
-        timeout: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(8),
-        unknown: Vec::new(),
-    })
+    Client::new(NetSettings::new(id, "lab", vec![id], "arbiter", Duration::from_secs(10)))
 }
 
 fuzz_target!(|input: (bool, u8, &[u8])| {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 use quorum::device::QuorumDevice;
 use quorum::device::net::{IpVersion, NetAlgorithm, NetDevice, NetSettings};
-use quorum::options::TieBreaker;
 use quorum::votes::{DeviceRequest, NodeState};
 use quorum::{NodeId, RingId};
 
@@ -47,19 +46,12 @@ impl Cluster {
         let mut cluster = Cluster { poll, waker, begin, nodes: BTreeMap::new(), exclusive: false };
         let everyone: Vec<_> = (1..=ports.len() as u32).map(id).collect();
         for (n, port) in (1..).zip(ports) {
+            let host = if n == 1 { "127.0.0.1" } else { "localhost" };
             let settings = NetSettings {
-                me: id(n),
-                cluster: "lab".to_owned(),
-                nodes: everyone.clone(),
-                host: if n == 1 { "127.0.0.1" } else { "localhost" }.to_owned(),
                 port: *port,
                 ip_version: IpVersion::V4,
                 algorithm,
-                tie_breaker: TieBreaker::Lowest,
-                keep_active: true,
-                timeout: TIMEOUT,
-                connect_timeout: HEARTBEAT,
-                unknown: Vec::new(),
+                ..NetSettings::new(id(n), "lab", everyone.clone(), host, TIMEOUT)
             };
             assert_eq!(settings.heartbeat(), HEARTBEAT);
             cluster.start(n, settings);

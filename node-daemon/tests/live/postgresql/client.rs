@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use super::background::Background;
 use super::service::{ADDRESS, Row, Service};
 use crate::bed::Cluster;
 use crate::bed::namespaces::Namespaces;
@@ -55,8 +55,7 @@ impl Written {
 
 pub struct Client {
     written: Arc<Mutex<Written>>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    work: Background,
 }
 
 /// A connection.
@@ -107,26 +106,22 @@ impl Client {
         let host = Namespaces::host().unwrap();
         host.plug_into(cluster.switch(), "client", "10.78.0.100").unwrap();
         let written = Arc::new(Mutex::new(Written::default()));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (notes, until) = (written.clone(), stop.clone());
+        let notes = written.clone();
         let psql = service.psql().display().to_string();
-        let thread = thread::spawn(move || {
-            let mut session = Session::open(&host, &psql);
-            for number in 1.. {
-                if until.load(Ordering::Relaxed) {
-                    return;
-                }
-                if session.write(number) {
-                    notes.lock().unwrap().acknowledged.push((number, Instant::now()));
-                    thread::sleep(Duration::from_millis(2));
-                } else {
-                    notes.lock().unwrap().unknown.push(number);
-                    session = Session::open(&host, &psql);
-                    thread::sleep(Duration::from_millis(20));
-                }
+        let mut session = Session::open(&host, &psql);
+        let mut number = 0;
+        let work = Background::start(move || {
+            number += 1;
+            if session.write(number) {
+                notes.lock().unwrap().acknowledged.push((number, Instant::now()));
+                thread::sleep(Duration::from_millis(2));
+            } else {
+                notes.lock().unwrap().unknown.push(number);
+                session = Session::open(&host, &psql);
+                thread::sleep(Duration::from_millis(20));
             }
         });
-        Client { written, stop, thread: Some(thread) }
+        Client { written, work }
     }
 
     /// How many rows were acknowledged.
@@ -135,21 +130,8 @@ impl Client {
     }
 
     /// Ends; what was written.
-    pub fn stop(mut self) -> Written {
-        self.end();
+    pub fn stop(self) -> Written {
+        drop(self.work);
         self.written.lock().unwrap().clone()
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -2,6 +2,7 @@
 //! while the active node dies, is cut off, and the group is moved. No acknowledged row may be lost, and no
 //! two servers may ever run at once.
 
+mod background;
 mod client;
 mod service;
 mod witness;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
+
+use super::background::Background;
 
 /// What was seen.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +20,7 @@ pub struct Servers {
 
 pub struct Witness {
     servers: Arc<Mutex<Servers>>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    work: Background,
 }
 
 /// The servers that run on the data now: processes called with its directory which are no children of one.
@@ -53,39 +53,23 @@ fn is_leader(process: &Path, data: &str) -> bool {
 impl Witness {
     pub fn watch(data: PathBuf) -> Witness {
         let servers_seen = Arc::new(Mutex::new(Servers::default()));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (notes, until) = (servers_seen.clone(), stop.clone());
+        let notes = servers_seen.clone();
         let data = data.display().to_string();
-        let thread = thread::spawn(move || {
-            while !until.load(Ordering::Relaxed) {
-                let now = servers(&data);
-                let mut notes = notes.lock().unwrap();
-                notes.looks += 1;
-                notes.most_at_once = notes.most_at_once.max(now.len());
-                notes.seen.extend(now);
-                drop(notes);
-                thread::sleep(Duration::from_millis(10));
-            }
+        let work = Background::start(move || {
+            let now = servers(&data);
+            let mut notes = notes.lock().unwrap();
+            notes.looks += 1;
+            notes.most_at_once = notes.most_at_once.max(now.len());
+            notes.seen.extend(now);
+            drop(notes);
+            thread::sleep(Duration::from_millis(10));
         });
-        Witness { servers: servers_seen, stop, thread: Some(thread) }
+        Witness { servers: servers_seen, work }
     }
 
     /// Ends; what was seen.
-    pub fn stop(mut self) -> Servers {
-        self.end();
+    pub fn stop(self) -> Servers {
+        drop(self.work);
         self.servers.lock().unwrap().clone()
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        self.end();
     }
 }

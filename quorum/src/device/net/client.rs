@@ -133,6 +133,8 @@ struct Session {
     /// Signs of life asked for.
     echoes: VecDeque<(u32, Duration)>,
     next_echo: Duration,
+    /// When the members are told again, unless the arbiter has decided on the present ring.
+    remind: Option<Duration>,
 }
 
 /// The client of one node, without I/O. After every call drain [`poll_output`](Client::poll_output).
@@ -320,7 +322,8 @@ impl Client {
     fn accepted(&mut self, now: Duration, asked: Duration, limit: u32) -> Result<(), Problem> {
         let echoes = VecDeque::new();
         let next_echo = now + self.settings.heartbeat() / 2;
-        self.phase = Phase::Online(Session { limit, heard: asked, echoes, next_echo });
+        let remind = Some(now + self.settings.heartbeat());
+        self.phase = Phase::Online(Session { limit, heard: asked, echoes, next_echo, remind });
         self.told = None;
         self.attempts = 0;
         self.outputs.push_back(Output::Notice(NetNotice::Connected));
@@ -401,6 +404,11 @@ impl Client {
     /// A "yes" is about one ring. A "no" counts for any: the votes may still count from an older.
     fn hear(&mut self, now: Duration, ring: RingId, verdict: Verdict) {
         let about_present = self.ring.as_ref().is_some_and(|(present, _)| *present == ring);
+        if let (Phase::Online(session), true) = (&mut self.phase, about_present)
+            && matches!(verdict, Verdict::Ack | Verdict::Nack)
+        {
+            session.remind = None;
+        }
         match verdict {
             Verdict::Ack if about_present => self.take(now, true),
             Verdict::Nack => self.take(now, false),
@@ -474,6 +482,21 @@ impl Client {
                 }
             }
         }
+        self.remind(now);
+    }
+
+    /// An arbiter that is told of a new ring before it has decided on the one before may never decide on
+    /// the new one; told again, it does.
+    fn remind(&mut self, now: Duration) {
+        let heartbeat = self.settings.heartbeat();
+        let Phase::Online(session) = &mut self.phase else { return };
+        if session.remind.is_none_or(|at| at > now) {
+            return;
+        }
+        session.remind = Some(now + heartbeat);
+        if let Err(problem) = self.report_members() {
+            self.lose(now, problem);
+        }
     }
 }
 
@@ -491,6 +514,9 @@ impl QuorumDevice for Client {
         }
         // Online the arbiter's word is awaited, but a "no" that is not confirmed must be fed first.
         let wait = self.is_online() && self.unconfirmed.is_empty();
+        if let Phase::Online(session) = &mut self.phase {
+            session.remind = Some(now + self.settings.heartbeat());
+        }
         self.word = (!wait).then_some(false);
         self.due = (!wait).then_some(now);
         if let Err(problem) = self.report_members() {
@@ -530,7 +556,8 @@ impl QuorumDevice for Client {
             Phase::Apart { until } => Some(*until),
             Phase::Underway { deadline, .. } => Some(*deadline),
             Phase::Online(session) => {
-                Some(session.next_echo.min(session.heard + self.settings.heartbeat()))
+                let lease = session.heard + self.settings.heartbeat();
+                [Some(session.next_echo), Some(lease), session.remind].into_iter().flatten().min()
             }
         };
         let due = self.due.filter(|_| self.word.is_some());

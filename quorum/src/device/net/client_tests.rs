@@ -1,8 +1,6 @@
 //! The state machine against an arbiter written by hand, with time as an input.
 
 use super::*;
-use crate::device::net::{IpVersion, NetAlgorithm};
-use crate::options::TieBreaker;
 
 fn id(n: u32) -> NodeId {
     NodeId::new(n).unwrap()
@@ -14,20 +12,7 @@ fn ring(sequence: u64) -> RingId {
 
 /// Heartbeat 8 s, polls every 5 s, connecting within 8 s.
 fn settings() -> NetSettings {
-    NetSettings {
-        me: id(1),
-        cluster: "lab".to_owned(),
-        nodes: vec![id(1), id(2)],
-        host: "arbiter".to_owned(),
-        port: 5403,
-        ip_version: IpVersion::Any,
-        algorithm: NetAlgorithm::FiftyFifty,
-        tie_breaker: TieBreaker::Lowest,
-        keep_active: true,
-        timeout: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(8),
-        unknown: Vec::new(),
-    }
+    NetSettings::new(id(1), "lab", vec![id(1), id(2)], "arbiter", Duration::from_secs(10))
 }
 
 /// The client with everything it said, and the time.
@@ -219,6 +204,38 @@ fn a_new_ring_waits_for_its_own_word() {
     bench.word(3, 8, Verdict::Ack);
     bench.feed_polls();
     assert_eq!(bench.take_polls(), [(true, 8)]);
+}
+
+#[test]
+fn an_arbiter_that_does_not_decide_on_a_ring_is_told_of_it_again() {
+    /// The rings whose members the arbiter, which answers signs of life, is told in so many seconds.
+    fn told(bench: &mut Bench, seconds: u32) -> Vec<u64> {
+        let mut rings = Vec::new();
+        for _ in 0..seconds {
+            bench.now += Duration::from_secs(1);
+            bench.input(Input::Timeout);
+            for message in bench.take_sent() {
+                match message {
+                    Message::Echo { sequence } => bench.says(&Message::EchoReply { sequence }),
+                    Message::NodeList { kind: ListKind::Members, ring: Some(ring), .. } => {
+                        rings.push(ring.sequence);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        rings
+    }
+    let mut bench = Bench::casting();
+    assert_eq!(told(&mut bench, 20), [], "it has decided");
+    bench.ring(8, &[1]);
+    // A word on an older ring decides nothing.
+    bench.word(2, 4, Verdict::Ack);
+    assert_eq!(told(&mut bench, 20), [8, 8, 8], "at once, and once per heartbeat of 8 s");
+    bench.word(3, 8, Verdict::Ack);
+    bench.feed_polls();
+    assert_eq!(bench.take_polls().last(), Some(&(true, 8)));
+    assert_eq!(told(&mut bench, 20), [], "it has decided");
 }
 
 #[test]

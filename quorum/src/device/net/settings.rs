@@ -122,6 +122,32 @@ pub enum NetError {
 }
 
 impl NetSettings {
+    /// The defaults for an arbiter on this host: port 5403, `ffsplit`, ties to the lowest node. `timeout` is
+    /// `device.timeout`; the heartbeat and the wait for a connection follow from it.
+    #[must_use]
+    pub fn new(
+        me: NodeId,
+        cluster: &str,
+        nodes: Vec<NodeId>,
+        host: &str,
+        timeout: Duration,
+    ) -> NetSettings {
+        NetSettings {
+            me,
+            cluster: cluster.to_owned(),
+            nodes,
+            host: host.to_owned(),
+            port: PORT,
+            ip_version: IpVersion::Any,
+            algorithm: NetAlgorithm::FiftyFifty,
+            tie_breaker: TieBreaker::Lowest,
+            keep_active: true,
+            timeout,
+            connect_timeout: timeout.mul_f64(0.8).max(Duration::from_secs(1)),
+            unknown: Vec::new(),
+        }
+    }
+
     /// Reads the `device` keys of the section; `None` if no device is configured.
     ///
     /// # Errors
@@ -139,20 +165,9 @@ impl NetSettings {
             return Err(NetError::Model(model.chars().take(64).collect()));
         }
         let timeout = section.device_timeout.unwrap_or(TIMEOUT);
-        let mut new = NetSettings {
-            me: settings.me,
-            cluster: cluster.filter(|name| !name.is_empty()).ok_or(NetError::NoCluster)?.to_owned(),
-            nodes: nodes.iter().map(|node| node.id).collect(),
-            host: String::new(),
-            port: PORT,
-            ip_version: IpVersion::Any,
-            algorithm: NetAlgorithm::FiftyFifty,
-            tie_breaker: TieBreaker::Lowest,
-            keep_active: true,
-            timeout,
-            connect_timeout: timeout.mul_f64(0.8).max(Duration::from_secs(1)),
-            unknown: Vec::new(),
-        };
+        let cluster = cluster.filter(|name| !name.is_empty()).ok_or(NetError::NoCluster)?;
+        let ids = nodes.iter().map(|node| node.id).collect();
+        let mut new = NetSettings::new(settings.me, cluster, ids, "", timeout);
         let (mut tls, mut heuristics) = ("on", "off");
         for (key, value) in &section.device_extra {
             match key.as_str() {

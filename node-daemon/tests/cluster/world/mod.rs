@@ -1,105 +1,41 @@
 //! The virtual world: nodes, network, disks and a clock, all from one seed.
 
+mod disk;
+mod faults;
+mod requests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cib_model::Document;
-use cib_model::patch::Patch;
 use cpg::identity::Incarnation;
 use cpg::node::Node;
 use cpg::protocol::{Boot, Output as RingOutput};
 use cpg::ring::{RingConfiguration, Timing};
 use node_daemon::attributes::Attributes;
-use node_daemon::cib::{CibManager, Loaded, Store};
+use node_daemon::cib::CibManager;
 use node_daemon::controller::Controller;
 use node_daemon::executor::ExecutorRoom;
 use node_daemon::fencer::FencerRoom;
-use node_daemon::messaging::{Messaging, VotesStore};
+use node_daemon::messaging::Messaging;
 use node_daemon::scheduler::Scheduler;
 use node_daemon::subsystem::{
-    Address, AttributesRequest, Body, CibKept, CibOperation, CibRequest, CibUpdate, Ending,
-    Envelope, NodeId, NodeName, Now, Outputs, Room, Scope, SharedDocument, Subsystem, Target,
+    Address, Body, Ending, Envelope, NodeId, NodeName, Now, Outputs, Room, Subsystem, Target,
     decode, encode,
 };
 use quorum::Votes;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
-use quorum::store::Persistent;
 
-use crate::agents::{FenceMode, Reality, VirtualExecutor, VirtualFence};
+pub use disk::Disk;
+use disk::{VirtualStore, VirtualVotes};
+pub use faults::Fault;
+
+use crate::agents::{Reality, VirtualExecutor, VirtualFence};
 
 /// Seconds since 1970 at the origin of the virtual clock.
 const EPOCH: u64 = 1_700_000_000;
-
-/// What survives a crash of a node, and what is on its way there.
-#[derive(Debug, Default)]
-pub struct Disk {
-    cib: Option<Document>,
-    votes: Persistent,
-    ring_sequence: u64,
-    /// Which store writes.
-    store: u64,
-    /// CIBs of that store that are not durable yet.
-    pending: Vec<Document>,
-    syncing: bool,
-    kept: u64,
-}
-
-impl Disk {
-    fn sync(&mut self) {
-        self.kept += self.pending.len() as u64;
-        self.cib = self.pending.pop().or(self.cib.take());
-        self.pending.clear();
-        self.syncing = false;
-    }
-
-    fn holds(&self, text: &str) -> bool {
-        self.cib.as_ref().is_some_and(|cib| cib.to_xml().contains(text))
-    }
-}
-
-struct VirtualStore(Arc<Mutex<Disk>>);
-
-impl VirtualStore {
-    /// A store of a new process; what the one before has not finished is lost.
-    fn new(disk: Arc<Mutex<Disk>>) -> VirtualStore {
-        let mut state = disk.lock().unwrap();
-        state.store += 1;
-        state.kept = 0;
-        state.pending.clear();
-        state.syncing = false;
-        drop(state);
-        VirtualStore(disk)
-    }
-}
-
-impl Store for VirtualStore {
-    fn load(&mut self) -> Loaded {
-        self.0.lock().unwrap().cib.clone().map_or(Loaded::Nothing, Loaded::Found)
-    }
-
-    fn save(&mut self, document: &Arc<Document>, _: &Patch) -> Result<(), String> {
-        let mut kept = Document::clone(document);
-        let root = kept.root_id();
-        kept.set_attribute(root, "num_updates", "0");
-        self.0.lock().unwrap().pending.push(kept);
-        Ok(())
-    }
-
-    fn kept(&self) -> u64 {
-        self.0.lock().unwrap().kept
-    }
-}
-
-struct VirtualVotes(Arc<Mutex<Disk>>);
-
-impl VotesStore for VirtualVotes {
-    fn save(&mut self, value: &Persistent) -> Result<(), String> {
-        self.0.lock().unwrap().votes = *value;
-        Ok(())
-    }
-}
 
 /// A running node.
 pub struct SimNode {
@@ -158,23 +94,6 @@ pub enum Event {
     /// A subsystem that crashed, and those that ended with it, are started again.
     Respawn(NodeId, Room),
     Fault(Fault),
-}
-
-/// What goes wrong, or is done from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    Kill(NodeId),
-    Start(NodeId),
-    Cut(Vec<NodeId>),
-    Heal,
-    Write(NodeId, String),
-    Fail(NodeId, String),
-    Shutdown(NodeId),
-    Standby(NodeId, bool),
-    /// One subsystem crashes and is started again, as a supervisor does.
-    Crash(NodeId, Room),
-    /// Fence agents fail, or work again.
-    Fencing(bool),
 }
 
 pub struct World {
@@ -359,255 +278,6 @@ impl World {
             }
         }
         self.ring_work(node);
-    }
-
-    /// Lets the disk of a node become busy with what the CIB manager gave it.
-    fn disk_work(&mut self, node: NodeId) {
-        let mut disk = self.disks[&node].lock().unwrap();
-        if disk.pending.is_empty() || std::mem::replace(&mut disk.syncing, true) {
-            return;
-        }
-        let store = disk.store;
-        drop(disk);
-        let longest = if self.random.u8(0..8) == 0 { 30_000 } else { 3_000 };
-        let at = self.now + Duration::from_micros(self.random.u64(50..longest));
-        self.schedule(at, Event::Synced(node, store));
-    }
-
-    fn synced(&mut self, node: NodeId, store: u64) {
-        let mut disk = self.disks[&node].lock().unwrap();
-        if disk.store != store || !self.nodes.contains_key(&node) {
-            return;
-        }
-        disk.sync();
-        drop(disk);
-        self.deliver(node, Room::Cib, CibKept.into());
-    }
-
-    /// The memory of a node is gone. Acknowledged writes that fewer than a quorum of the nodes still have, in
-    /// memory or on disk, are forgotten here too: nothing is promised of those.
-    fn excuse_lost_quorum(&mut self, forgetful: NodeId) {
-        for (key, holders) in &mut self.holders {
-            let written = format!("written-{key}");
-            holders.remove(&forgetful);
-            for node in &self.everyone {
-                let sim = self.nodes.get(node);
-                let in_memory =
-                    sim.is_some_and(|sim| sim.cib.document().to_xml().contains(&written));
-                if in_memory || self.disks[node].lock().unwrap().holds(&written) {
-                    holders.insert(*node);
-                }
-            }
-        }
-        let quorum = self.everyone.len() / 2 + 1;
-        let few = self.holders.iter().filter(|(_, holders)| holders.len() < quorum);
-        let excused: Vec<String> = few.map(|(key, _)| key.clone()).collect();
-        for key in excused {
-            self.note(format!("too few still have {key}"));
-            self.holders.remove(&key);
-            self.acknowledged.remove(&key);
-        }
-    }
-
-    /// A subsystem crashes, and those that cannot go on without what they told it end with it.
-    pub fn take_down(&mut self, node: NodeId, room: Room) {
-        let (time, seed, own) = (self.time(), self.random.u64(..), name(node));
-        let disk = self.disks[&node].clone();
-        let Some(sim) = self.nodes.get_mut(&node) else { return };
-        for room in with(room) {
-            sim.messaging.detach(*room, &mut sim.ring, time);
-            sim.inboxes.remove(room);
-            sim.gone.insert(*room);
-            match room {
-                Room::Cib => {
-                    if self.random.bool() {
-                        // The process had handed it to the system already.
-                        disk.lock().unwrap().sync();
-                    }
-                    let store = Box::new(VirtualStore::new(disk.clone()));
-                    sim.cib = CibManager::new(node, &own, store, "pacemaker-3.9");
-                }
-                Room::Attributes => sim.attributes = Attributes::new(node, &own),
-                Room::Fencer => {
-                    let fence = VirtualFence::new(node, self.reality.clone());
-                    sim.fencer = FencerRoom::new(node, &own, fence, seed).unwrap();
-                }
-                Room::Executor => {
-                    sim.executor.local_mut().orphan();
-                    let local = VirtualExecutor::new(node, self.reality.clone());
-                    sim.executor = ExecutorRoom::new(&own, local);
-                }
-                Room::Scheduler => sim.scheduler = Scheduler::new(0),
-                _ => {
-                    sim.controller = Controller::new(node, &own, seed);
-                    // A new process has used no time yet.
-                    sim.cpu = Duration::ZERO;
-                }
-            }
-        }
-        if with(room).contains(&Room::Cib) {
-            self.excuse_lost_quorum(node);
-        }
-        self.ring_work(node);
-    }
-
-    /// The supervisor starts again what ended with a subsystem.
-    pub fn respawn(&mut self, node: NodeId, room: Room) {
-        for room in with(room) {
-            let now = self.moment(node);
-            let mut out = Outputs::default();
-            let Some(sim) = self.nodes.get_mut(&node) else { return };
-            if !sim.gone.remove(room) {
-                continue;
-            }
-            sim.messaging.attach(*room);
-            if let Some(subsystem) = sim.subsystem(*room) {
-                subsystem.start(now, &mut out);
-            }
-            self.take(node, *room, out);
-        }
-    }
-
-    fn crash(&mut self, node: NodeId, room: Room) {
-        self.take_down(node, room);
-        self.respawn(node, room);
-    }
-
-    /// Power off.
-    pub fn kill(&mut self, node: NodeId) {
-        // Also what a node left behind that is gone already.
-        self.reality.lock().unwrap().power_lost(node);
-        if self.nodes.remove(&node).is_none() {
-            return;
-        }
-        self.note(format!("kill {node}"));
-        self.excuse_lost_quorum(node);
-        self.spread_evidence(&[node]);
-    }
-
-    fn spread_evidence(&mut self, nodes: &[NodeId]) {
-        for node in nodes {
-            for other in self.everyone.clone() {
-                for (of, other) in [(*node, other), (other, *node)] {
-                    let at = self.now + Duration::from_millis(self.random.u64(50..600));
-                    self.schedule(at, Event::Evidence { of, other });
-                }
-            }
-        }
-    }
-
-    fn is_open(&self, a: NodeId, b: NodeId) -> bool {
-        self.nodes.contains_key(&a) && self.nodes.contains_key(&b) && !self.cut.contains(&(a, b))
-    }
-
-    fn evidence(&mut self, of: NodeId, other: NodeId) {
-        if of == other {
-            return;
-        }
-        let open = self.is_open(of, other) && self.is_open(other, of);
-        let time = self.time();
-        if let Some(node) = self.nodes.get_mut(&of) {
-            node.ring.handle_silent(other.into(), !open, time);
-            node.ring.handle_reachable(other.into(), open, time);
-            self.ring_work(of);
-        }
-    }
-
-    pub fn fault(&mut self, fault: Fault) {
-        self.note(format!("{fault:?}"));
-        match fault {
-            Fault::Kill(node) => self.kill(node),
-            Fault::Start(node) => self.start(node),
-            Fault::Cut(side) => {
-                for a in &side {
-                    for b in self.everyone.clone().iter().filter(|b| !side.contains(b)) {
-                        self.cut.insert((*a, *b));
-                        self.cut.insert((*b, *a));
-                    }
-                }
-                self.spread_evidence(&side);
-            }
-            Fault::Heal => {
-                self.cut.clear();
-                self.spread_evidence(&self.everyone.clone());
-            }
-            Fault::Write(node, key) => self.write_option(node, &key),
-            Fault::Fail(node, resource) => {
-                self.reality.lock().unwrap().failing.insert((node, resource));
-            }
-            Fault::Crash(node, room) => self.crash(node, room),
-            Fault::Fencing(works) => {
-                let mode = if works { FenceMode::Works } else { FenceMode::Fails };
-                self.reality.lock().unwrap().fencing = mode;
-            }
-            Fault::Shutdown(node) if !self.nodes.contains_key(&node) => {}
-            Fault::Shutdown(node) => {
-                // Asked twice, a node leaves at once, with whatever it runs.
-                if !self.leaving.insert(node) {
-                    self.escalated.insert(node);
-                }
-                self.deliver(node, Room::Controller, Body::Stop);
-            }
-            Fault::Standby(node, on) => {
-                let value = if on { "on" } else { "off" };
-                let text = format!(
-                    "<node id='{node}'><instance_attributes id='nodes-{node}'><nvpair id='nodes-{node}-standby' \
-                     name='standby' value='{value}'/></instance_attributes></node>"
-                );
-                self.modify(node, 0, "nodes", &text);
-            }
-        }
-    }
-
-    /// Sends a body to a subsystem as a local client.
-    pub fn deliver(&mut self, node: NodeId, room: Room, body: Body) {
-        let from = Address { node, room: Room::Clients };
-        if let Some(sim) = self.nodes.get_mut(&node) {
-            let envelope = Envelope { from, to: Target::Here(room), body };
-            sim.put(room, envelope);
-        }
-    }
-
-    /// Sets a transient attribute of a node there, as a command line does.
-    pub fn set_attribute(&mut self, node: NodeId, attribute: &str, value: Option<&str>) {
-        let host = name(node);
-        let mut pairs = vec![("task", "update"), ("attr_name", attribute), ("attr_host", &host)];
-        pairs.extend(value.map(|value| ("attr_value", value)));
-        self.tell_attributes(node, &pairs);
-    }
-
-    pub fn tell_attributes(&mut self, node: NodeId, pairs: &[(&str, &str)]) {
-        let mut message = Document::new("attrd");
-        let root = message.root_id();
-        for (key, text) in pairs {
-            message.set_attribute(root, key, text);
-        }
-        let message = SharedDocument::new(message);
-        self.deliver(node, Room::Attributes, AttributesRequest { token: 1, message }.into());
-    }
-
-    pub fn modify(&mut self, node: NodeId, token: u64, section: &str, text: &str) {
-        let content = SharedDocument::new(Document::parse(text).unwrap());
-        let scope = Scope::Section(section.to_owned());
-        let update = CibUpdate::Modify { scope, content, create: true, scores: false };
-        let operation = CibOperation::Update { update, dry_run: false };
-        let request = CibRequest { token, operation, client: "cibadmin".to_owned(), user: None };
-        self.deliver(node, Room::Cib, request.into());
-    }
-
-    fn write_option(&mut self, node: NodeId, key: &str) {
-        if !self.nodes.contains_key(&node) {
-            return;
-        }
-        let token = self.next_write;
-        self.next_write += 1;
-        let quorate = self.is_quorate(node);
-        self.asked.insert(token, (key.to_owned(), quorate));
-        let text = format!(
-            "<cluster_property_set id='cib-bootstrap-options'><nvpair id='written-{key}' name='written-{key}' \
-             value='{key}'/></cluster_property_set>"
-        );
-        self.modify(node, token, "crm_config", &text);
     }
 
     /// Whether the verdict of a node's votes is that it may act.
