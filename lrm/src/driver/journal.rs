@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use rustix::time::{ClockId, clock_gettime};
@@ -24,6 +25,9 @@ const STARTED: u8 = 2;
 const TICK_NS: u64 = 10_000_000;
 /// How long making a process may take.
 const SLACK_NS: u64 = 2_000_000_000;
+
+/// How long the lock may outlive its executor: a child of it holds the file until it runs its program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An agent that an earlier executor left running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +66,7 @@ impl Journal {
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Orphan>)> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if !locks_within(&file, LOCK_PATIENCE) {
             let text = format!("{} is the journal of a running executor", path.display());
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
         }
@@ -166,6 +170,18 @@ impl Slot {
     }
 }
 
+/// Whether nobody else holds the file, or no longer.
+fn locks_within(file: &File, patience: Duration) -> bool {
+    let begun = Instant::now();
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if begun.elapsed() >= patience {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
 fn boot_ns() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
@@ -211,6 +227,24 @@ mod tests {
             let (_, orphans) = Journal::open(&path).unwrap();
             assert_eq!(orphans, [], "filled with {fill}");
         }
+    }
+
+    #[test]
+    fn a_lock_that_outlives_its_executor_for_a_moment_is_waited_for_and_a_held_one_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("runs");
+        let (journal, _) = Journal::open(&path).unwrap();
+        let refused = Journal::open(&path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
+        // As a child has it that does not run its program yet.
+        let inherited = journal.file.try_clone().unwrap();
+        drop(journal);
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(inherited);
+        });
+        assert!(Journal::open(&path).is_ok());
+        child.join().unwrap();
     }
 
     #[test]
