@@ -78,10 +78,11 @@ impl Watched {
     }
 }
 
-/// A line such as `4711 1700000000.123456 write(3, "V", 1) = 1`.
+/// A line such as `4711  1700000000.123456 write(3, "V", 1) = 1`: a short process id is followed by
+/// more than one space.
 fn parse_call(line: &str) -> Option<(f64, String)> {
-    let mut parts = line.splitn(3, ' ').filter(|part| !part.is_empty());
-    let (_, at, call) = (parts.next()?, parts.next()?, parts.next()?);
+    let (_, rest) = line.split_once(' ')?;
+    let (at, call) = rest.trim_start().split_once(' ')?;
     Some((at.parse().ok()?, call.trim_start().to_owned()))
 }
 
