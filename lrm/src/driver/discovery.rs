@@ -122,10 +122,10 @@ impl AgentPaths {
         listed(&self.lsb, is_executable)
     }
 
-    /// The fence agents.
+    /// The fence agents: files by that name, whether or not they can be executed (spec 81 §3.1).
     #[must_use]
     pub fn fence_agents(&self) -> Vec<String> {
-        let mut agents = listed(&self.fence, is_executable);
+        let mut agents = listed(&self.fence, Path::is_file);
         agents.retain(|name| name.starts_with("fence_"));
         agents
     }
@@ -201,6 +201,8 @@ mod tests {
             ("init/web", 0o755),
             ("init/README", 0o644),
             ("sbin/fence_x", 0o755),
+            ("sbin/fence_broken", 0o644),
+            ("sbin/fence_dir/file", 0o755),
             ("sbin/other", 0o755),
         ] {
             file(root, name, mode);
@@ -225,7 +227,7 @@ mod tests {
         let units = ["u".to_string()];
         assert_eq!(paths.agents(Some(&Standard::Service), None, &units).unwrap(), ["web", "u"]);
         let all = paths.agents(None, None, &units).unwrap();
-        assert_eq!(all, ["A", "B", "b", "Z", "A", "B", "b", "web", "u", "fence_x"]);
+        assert_eq!(all, ["A", "B", "b", "Z", "A", "B", "b", "web", "u", "fence_broken", "fence_x"]);
     }
 
     #[test]

@@ -156,6 +156,20 @@ fn pacemaker_stateful() {
 }
 
 #[test]
+fn list_ocf_providers() {
+    let Some(rig) = rig(&["heartbeat/Dummy", "pacemaker/ping"], &[]) else { return };
+    let paths = rig.driver.paths();
+    let providers = paths.providers();
+    for provider in ["heartbeat", "pacemaker"] {
+        assert!(providers.iter().any(|name| name == provider), "{providers:?}");
+    }
+    for (agent, its) in [("ping", &["pacemaker"][..]), ("DUMMY", &["heartbeat", "pacemaker"])] {
+        assert_eq!(paths.providers_of(agent), its, "{agent}");
+    }
+    assert_eq!(paths.providers_of("no-such-agent"), [] as [&str; 0]);
+}
+
+#[test]
 fn all_installed_agents_have_metadata_that_is_read() {
     let Some(mut rig) = rig(&["heartbeat/Dummy", "pacemaker/Dummy"], &[]) else { return };
     let mut read = 0;

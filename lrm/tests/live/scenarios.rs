@@ -38,6 +38,7 @@ fn dummy_fencer() -> DummyFencer {
 }
 
 /// A resource of one standard, and what its monitor is called.
+#[derive(Clone)]
 struct Kind {
     agent: &'static str,
     monitor: &'static str,
@@ -48,10 +49,17 @@ const LSB: Kind = Kind { agent: "lsb:LSBDummy", monitor: "status" };
 const SERVICE: Kind = Kind { agent: "service:LSBDummy", monitor: "monitor" };
 const STONITH: Kind = Kind { agent: "stonith:fence_dummy", monitor: "monitor" };
 
-/// Plays a scenario once for each standard that runs without a service manager.
+#[cfg(feature = "dbus")]
+const SYSTEMD: Kind = Kind { agent: "systemd:web", monitor: "monitor" };
+
+/// Plays a scenario once for each standard; the service manager of units is scripted.
 fn for_each_standard(play: impl Fn(&mut Rig, &Kind)) {
     for kind in [OCF, LSB, SERVICE, STONITH] {
         play(&mut Rig::new().with_fencer(dummy_fencer()), &kind);
+    }
+    #[cfg(feature = "dbus")]
+    if let Some((mut rig, _systemd)) = crate::units::rig() {
+        play(&mut rig, &SYSTEMD);
     }
 }
 
@@ -124,8 +132,15 @@ fn generic_stop_implies_cancel() {
 
 #[test]
 fn multi_rsc_start_stop_all_including_stonith() {
+    let kinds = vec![("o", OCF), ("l", LSB), ("s", SERVICE), ("f", STONITH)];
+    #[cfg(feature = "dbus")]
+    let (mut rig, _systemd, kinds) = {
+        let Some((rig, systemd)) = crate::units::rig() else { return };
+        let with_units = [kinds, vec![("u", SYSTEMD)]].concat();
+        (rig.with_fencer(dummy_fencer()), systemd, with_units)
+    };
+    #[cfg(not(feature = "dbus"))]
     let mut rig = Rig::new().with_fencer(dummy_fencer());
-    let kinds = [("o", OCF), ("l", LSB), ("s", SERVICE), ("f", STONITH)];
     for (name, kind) in &kinds {
         rig.register(name, kind.agent);
     }
@@ -431,9 +446,11 @@ fn own_agents_describe_themselves_in_terms_the_cluster_reads() {
     }
 }
 
+/// `verify_agent_lists`: each agent appears in the list of its own standard only.
 #[test]
 fn list_providers_and_agents() {
     let rig = Rig::new();
+    rig::copy(&rig::manifest("tests/agents/fence_dummy"), &rig.scratch.path().join("fence_dummy"));
     let paths = rig.driver.paths();
     assert_eq!(paths.providers(), ["understudy", "test"]);
     assert_eq!(paths.providers_of("stateful"), ["understudy"]);
@@ -441,10 +458,14 @@ fn list_providers_and_agents() {
     let lsb = paths.agents(Some(&Standard::Lsb), None, &[]).unwrap();
     assert!(ocf.contains(&"Dummy".into()) && !ocf.contains(&"LSBDummy".into()));
     assert_eq!(lsb, ["LSBDummy"]);
+    let fence = paths.agents(Some(&Standard::Stonith), None, &["unit".into()]).unwrap();
+    assert_eq!(fence, ["fence_dummy"]);
+    assert_eq!(paths.agents(Some(&Standard::Systemd), None, &["unit".into()]).unwrap(), ["unit"]);
+    assert!(!ocf.iter().any(|agent| fence.contains(agent) || agent == "unit"));
     let service = paths.agents(Some(&Standard::Service), None, &["unit".into()]).unwrap();
     assert_eq!(service, ["LSBDummy", "unit"]);
     let all = paths.agents(None, None, &["unit".into()]).unwrap();
-    assert!(ocf.iter().chain(&service).all(|agent| all.contains(agent)));
+    assert!(ocf.iter().chain(&service).chain(&fence).all(|agent| all.contains(agent)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::rig::{Rig, ms, request, skip};
 use crate::scripted_systemd::{Script, ScriptedSystemd};
 
 /// A rig and a systemd with the unit `web`, or a note that there is no bus.
-fn rig() -> Option<(Rig, ScriptedSystemd)> {
+pub fn rig() -> Option<(Rig, ScriptedSystemd)> {
     let Some(systemd) = ScriptedSystemd::start() else {
         skip("dbus-daemon");
         return None;
