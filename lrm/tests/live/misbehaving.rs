@@ -6,7 +6,7 @@ use lrm::executor::Termination;
 use lrm::metadata::{AgentMetadata, MetadataError};
 use lrm::outcome::{ExecStatus, OcfExit};
 
-use crate::rig::{Rig, is_alive, manifest, ms, request};
+use crate::rig::{Rig, copy, is_alive, manifest, ms, request};
 
 const AGENT: &str = "ocf:test:Misbehave";
 
@@ -44,6 +44,25 @@ fn exit_codes_outside_the_table_are_errors_and_degraded_ones_stay() {
     ] {
         rig.run_expect("r_monitor_0", &[("how", "exit"), ("code", code)], expected);
     }
+}
+
+/// Nothing can be told from such an agent but what it says.
+#[test]
+fn an_agent_that_exits_0_to_everything_is_believed_but_has_no_metadata() {
+    let mut rig = rig();
+    for action in ["start", "monitor", "stop", "monitor", "frobnicate", "validate-all"] {
+        rig.run_expect(&format!("r_{action}_0"), &[("how", "exit"), ("code", "0")], "OK/Done");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let agent = directory.path().join("yes/Yes");
+    std::fs::create_dir(agent.parent().unwrap()).unwrap();
+    copy("/bin/true".as_ref(), &agent);
+    let list = directory.path().display().to_string();
+    let mut rig = Rig::with(|config, _| {
+        config.paths = config.paths.clone().with_ocf_path(&list);
+    });
+    let text = rig.metadata("ocf:yes:Yes").unwrap_or_default();
+    assert!(AgentMetadata::from_xml(&text).is_err(), "{text}");
 }
 
 #[test]

@@ -83,3 +83,31 @@ fn agents_run_with_normal_priority_whatever_the_executor_has() {
     let expected = if rustix::process::geteuid().is_root() { "0" } else { "7" };
     assert_eq!(priority.trim(), expected);
 }
+
+/// The root of OCF agents is that of the environment, if one is set there.
+#[test]
+fn ocf_root_is_honoured() {
+    use lrm::driver::AgentPaths;
+    const SAY: &str = "LRM_TEST_SAYS_ROOT";
+    if std::env::var_os(SAY).is_some() {
+        let paths = AgentPaths::default();
+        println!("\nroot: {} {:?}", paths.ocf_root.display(), paths.providers());
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(scratch.path().join("resource.d/mine")).unwrap();
+    let given = scratch.path().display().to_string();
+    for (root, wanted) in [
+        (given.as_str(), format!("root: {given} [\"mine\"]")),
+        ("", "root: /usr/lib/ocf [".to_owned()),
+    ] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "restart::ocf_root_is_honoured", "--nocapture"])
+            .env(SAY, "1")
+            .env("OCF_ROOT", root)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(&wanted), "{text}");
+    }
+}

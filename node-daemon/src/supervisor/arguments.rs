@@ -19,7 +19,7 @@ pub struct PlaceArguments {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Root of OCF agents
-    #[arg(long, value_name = "DIR", default_value = "/usr/lib/ocf")]
+    #[arg(long, value_name = "DIR", env = "OCF_ROOT", default_value = "/usr/lib/ocf")]
     pub ocf_root: PathBuf,
     /// Directory of fence agents
     #[arg(long, value_name = "DIR", default_value = "/usr/sbin")]
