@@ -24,6 +24,7 @@
 //! Namespaces carry no meaning in a CIB and are dropped: a name is its local part, and of two
 //! attributes with the same local part the first is kept.
 
+mod build;
 mod characters;
 mod edit;
 mod element;
@@ -31,6 +32,7 @@ mod error;
 mod guard;
 mod names;
 mod parse;
+mod plain;
 mod references;
 mod write;
 

@@ -1,11 +1,12 @@
-//! From text to arena, on top of `roxmltree`.
+//! From text to arena: the plain form in one pass, everything else on top of `roxmltree`.
 
 use roxmltree::StringStorage;
 
+use super::build::Builder;
 use super::error::{ParseError, ParseErrorKind};
 use super::guard::{self, MAX_NAMES, ParseLimits};
-use super::names::{NameId, Names};
-use super::{AttributeData, Document, NONE, NodeData, NodeKind};
+use super::names::NameId;
+use super::{Document, NodeKind, plain};
 
 impl Document {
     /// Reads a document within the default [`ParseLimits`].
@@ -35,58 +36,37 @@ impl Document {
 
     /// Reads a document within the given limits.
     pub fn parse_within(text: &str, limits: &ParseLimits) -> Result<Document, ParseError> {
-        guard::check(text, limits).map_err(|(at, kind)| error_at(text, at, kind))?;
-        let options = roxmltree::ParsingOptions { nodes_limit: limits.nodes, ..Default::default() };
-        let tree = roxmltree::Document::parse_with_options(text, options)
-            .map_err(|error| translate(text, error, limits))?;
-        Builder::new(text).build(&tree, limits)
-    }
-}
-
-/// Fills the arena while walking the tree in document order.
-struct Builder<'t> {
-    source: &'t str,
-    document: Document,
-    /// Open elements: their number in the tree and here.
-    open: Vec<(roxmltree::NodeId, u32)>,
-    /// Line of the byte `counted`.
-    line: u32,
-    counted: usize,
-    /// Per element name, the attributes of the last element of that name: the next one has most
-    /// likely the same.
-    last_attributes: Vec<(u32, u32)>,
-    /// Per element name, the name of the element that last followed it.
-    follower: Vec<u32>,
-}
-
-impl<'t> Builder<'t> {
-    fn new(source: &'t str) -> Builder<'t> {
-        Builder {
-            source,
-            document: Document {
-                text: source.to_owned(),
-                nodes: Vec::with_capacity(source.len() / 64),
-                attributes: Vec::with_capacity(source.len() / 32),
-                names: Names::default(),
-                root: 0,
-                free: NONE,
-                dead_text: 0,
-                dead_attributes: 0,
-            },
-            open: Vec::new(),
-            line: 1,
-            counted: 0,
-            last_attributes: Vec::new(),
-            follower: Vec::new(),
+        match plain::read(text, limits) {
+            Some(document) => Ok(document),
+            None => read(text, limits),
         }
     }
+}
 
-    fn build(
+/// Reads any document, and says what is wrong with one that is refused.
+pub(super) fn read(text: &str, limits: &ParseLimits) -> Result<Document, ParseError> {
+    guard::check(text, limits).map_err(|(at, kind)| error_at(text, at, kind))?;
+    let options = roxmltree::ParsingOptions { nodes_limit: limits.nodes, ..Default::default() };
+    let tree = roxmltree::Document::parse_with_options(text, options)
+        .map_err(|error| translate(text, error, limits))?;
+    let reader = Reader { source: text, builder: Builder::new(text), open: Vec::new() };
+    reader.read(&tree, limits)
+}
+
+/// Walks the tree in document order.
+struct Reader<'t> {
+    source: &'t str,
+    builder: Builder<'t>,
+    /// Open elements: their number in the tree and in the arena.
+    open: Vec<(roxmltree::NodeId, u32)>,
+}
+
+impl<'t> Reader<'t> {
+    fn read(
         mut self,
         tree: &roxmltree::Document<'t>,
         limits: &ParseLimits,
     ) -> Result<Document, ParseError> {
-        let mut previous_name = NONE;
         for node in tree.root_element().descendants() {
             if node.is_text() {
                 self.cdata(node);
@@ -96,77 +76,58 @@ impl<'t> Builder<'t> {
                     let kind = ParseErrorKind::TooDeep(limits.depth);
                     return Err(error_at(self.source, node.range().start, kind));
                 }
-                previous_name = self.element(node, parent, previous_name);
-                if self.document.names.len() > MAX_NAMES {
+                let id = self.element(node, parent);
+                self.open.push((node.id(), id));
+                if self.builder.document.names.len() > MAX_NAMES {
                     let kind = ParseErrorKind::TooManyNames(MAX_NAMES);
                     return Err(error_at(self.source, node.range().start, kind));
                 }
             } else if node.is_comment() {
                 let parent = self.parent_of(node);
                 let text = node.text().unwrap_or_default();
-                let line = self.line_of(node.range().start);
-                let (start, len) = self.place(text);
-                self.push(NodeKind::Comment, NameId(0), parent, (start, len), line);
+                let line = self.builder.line_of(node.range().start);
+                let place = self.builder.place(text);
+                self.builder.push(NodeKind::Comment, NameId(0), parent, place, line);
             }
         }
-        Ok(self.document)
+        Ok(self.builder.document)
     }
 
     /// Closes the elements that ended before `node`, and returns its parent.
-    fn parent_of(&mut self, node: roxmltree::Node<'_, '_>) -> u32 {
+    fn parent_of(&mut self, node: roxmltree::Node<'_, '_>) -> Option<u32> {
         let parent = node.parent().map(|parent| parent.id());
         while let Some(&(tree_id, id)) = self.open.last() {
             if Some(tree_id) == parent {
-                return id;
+                return Some(id);
             }
             self.open.pop();
         }
-        NONE
+        None
     }
 
-    fn element(&mut self, node: roxmltree::Node<'_, 't>, parent: u32, previous_name: u32) -> u32 {
-        let guess = self.follower.get(previous_name as usize).map(|&name| NameId(name));
-        let names = &mut self.document.names;
-        let name = names.intern_guessing(node.tag_name().name(), guess);
-        if name.0 as usize >= self.follower.len() {
-            self.follower.resize(name.0 as usize + 1, 0);
-            self.last_attributes.resize(name.0 as usize + 1, (0, 0));
-        }
-        if let Some(follower) = self.follower.get_mut(previous_name as usize) {
-            *follower = name.0;
-        }
-        let start = self.document.attributes.len() as u32;
-        let (guess_start, guess_len) = self.last_attributes[name.0 as usize];
+    fn element(&mut self, node: roxmltree::Node<'_, 't>, parent: Option<u32>) -> u32 {
+        let builder = &mut self.builder;
+        let guess = builder.likely_element();
+        let name = builder.document.names.intern_guessing(node.tag_name().name(), guess);
+        let mut run = builder.begin(name);
         // Only prefixes, which are dropped, can make names equal.
         let mut prefixed = false;
-        for (index, attribute) in node.attributes().enumerate() {
-            let guess = (index < guess_len as usize)
-                .then(|| self.document.attributes[guess_start as usize + index].name);
-            let attribute_name = self.document.names.intern_guessing(attribute.name(), guess);
+        for attribute in node.attributes() {
+            let guess = builder.likely_attribute(&run);
+            let name = builder.document.names.intern_guessing(attribute.name(), guess);
             prefixed |= attribute.namespace().is_some();
-            if prefixed && self.repeats(start, attribute_name) {
+            if prefixed && builder.repeats(&run, name) {
+                run.skip();
                 continue;
             }
-            let (value_start, len) = match attribute.value_storage() {
-                StringStorage::Borrowed(value) => self.place(value),
-                StringStorage::Owned(value) => self.append(value),
+            let place = match attribute.value_storage() {
+                StringStorage::Borrowed(value) => builder.place(value),
+                StringStorage::Owned(value) => builder.append(value),
             };
-            self.document.attributes.push(AttributeData {
-                name: attribute_name,
-                start: value_start,
-                len,
-            });
+            builder.attribute(&mut run, name, place);
         }
-        let len = self.document.attributes.len() as u32 - start;
-        self.last_attributes[name.0 as usize] = (start, len);
-        let line = self.line_of(node.range().start);
-        let id = self.push(NodeKind::Element, name, parent, (start, len), line);
-        self.open.push((node.id(), id));
-        name.0
-    }
-
-    fn repeats(&self, start: u32, name: NameId) -> bool {
-        self.document.attributes[start as usize..].iter().any(|known| known.name == name)
+        let line = builder.line_of(node.range().start);
+        builder.end_of_attributes(&run, parent, line)
     }
 
     /// The tree joins text and CDATA sections; pick the sections out of the source.
@@ -186,69 +147,11 @@ impl<'t> Builder<'t> {
             };
             let start = open + OPEN.len();
             let Some(len) = rest[start..].find("]]>") else { return };
-            let line = self.line_of(at + open);
-            let place = self.place(&self.source[at + start..at + start + len]);
-            self.push(NodeKind::CData, NameId(0), parent, place, line);
+            let line = self.builder.line_of(at + open);
+            let place = self.builder.place(&self.source[at + start..at + start + len]);
+            self.builder.push(NodeKind::CData, NameId(0), parent, place, line);
             at += start + len + 3;
         }
-    }
-
-    /// Where a piece of the source is in the text buffer, which begins with the source.
-    fn place(&mut self, piece: &str) -> (u32, u32) {
-        let offset = (piece.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize);
-        match offset.checked_add(piece.len()) {
-            Some(end) if end <= self.source.len() => (offset as u32, piece.len() as u32),
-            _ => self.append(piece),
-        }
-    }
-
-    fn append(&mut self, value: &str) -> (u32, u32) {
-        let start = self.document.text.len() as u32;
-        self.document.text.push_str(value);
-        (start, value.len() as u32)
-    }
-
-    fn line_of(&mut self, at: usize) -> u32 {
-        // Tags mostly follow each other closely, so a plain loop beats a vector search.
-        let between = &self.source.as_bytes()[self.counted.min(at)..at];
-        self.line += between.iter().filter(|&&byte| byte == b'\n').count() as u32;
-        self.counted = at;
-        self.line
-    }
-
-    fn push(
-        &mut self,
-        kind: NodeKind,
-        name: NameId,
-        parent: u32,
-        (start, len): (u32, u32),
-        line: u32,
-    ) -> u32 {
-        let nodes = &mut self.document.nodes;
-        let id = nodes.len() as u32;
-        let mut previous = NONE;
-        if parent != NONE {
-            previous = nodes[parent as usize].last_child;
-            nodes[parent as usize].last_child = id;
-            match nodes.get_mut(previous as usize) {
-                Some(sibling) => sibling.next = id,
-                None => nodes[parent as usize].first_child = id,
-            }
-        }
-        nodes.push(NodeData {
-            kind,
-            name,
-            parent,
-            previous,
-            next: NONE,
-            first_child: NONE,
-            last_child: NONE,
-            start,
-            len,
-            capacity: len,
-            line,
-        });
-        id
     }
 }
 
