@@ -95,8 +95,8 @@ impl Bed {
     pub fn service(id: &str, meta: &str, seconds: u32) -> String {
         format!(
             "<primitive id=\"{id}\" class=\"ocf\" provider=\"bed\" type=\"Service\">{meta}<operations>\
-             <op id=\"{id}-monitor\" name=\"monitor\" interval=\"{seconds}s\" timeout=\"20s\"/></operations>\
-             </primitive>"
+             <op id=\"{id}-monitor\" name=\"monitor\" interval=\"{seconds}s\" timeout=\"20s\"/>\
+             <op id=\"{id}-stop\" name=\"stop\" interval=\"0\" timeout=\"3s\"/></operations></primitive>"
         )
     }
 

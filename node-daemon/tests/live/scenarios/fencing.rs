@@ -100,3 +100,25 @@ fn a_node_that_was_fenced_in_name_only_takes_its_services_down_and_stays_away() 
     cluster.until("it is back", |status| status.online.contains(&victim));
     cluster.finish();
 }
+
+#[test]
+fn two_of_five_die_the_dc_among_them() {
+    let Some(mut cluster) = Bed::of(5).settled() else { return };
+    let dc = cluster.settle();
+    let with = if dc == "node2" { "node1" } else { "node2" }.to_owned();
+    cluster.kill(&dc);
+    cluster.kill(&with);
+    let started = cluster.started(|node| node != "node2");
+    cluster.settle();
+    let (mut fenced, mut both) = (cluster.fenced(), vec![dc, with]);
+    fenced.sort();
+    both.sort();
+    assert_eq!(fenced, both);
+    let node2 = cluster.orders().into_iter().find(|order| order.target == "node2").unwrap();
+    assert!(node2.at < started.at);
+    for node in both {
+        cluster.bring_back(&node);
+    }
+    cluster.until("all are back", |status| status.places("d") == ["node2"]);
+    cluster.finish();
+}

@@ -103,3 +103,57 @@ fn in_maintenance_all_daemons_restart_under_running_services() {
     cluster.started(|node| node == "node2");
     cluster.finish();
 }
+
+#[test]
+fn a_node_whose_service_does_not_stop_is_fenced() {
+    let Some(mut cluster) = Bed::three().settled() else { return };
+    cluster.knob("slow/d.stop", Some("1000"));
+    cluster.node("node2").signal(None, rustix::process::Signal::TERM);
+    let started = cluster.started(|node| node != "node2");
+    assert_eq!(cluster.fenced(), ["node2"]);
+    assert!(cluster.orders()[0].at < started.at);
+    cluster.knob("slow/d.stop", None);
+    cluster.bring_back("node2");
+    cluster.until("it is back", |status| status.places("d") == ["node2"]);
+    cluster.finish();
+}
+
+#[test]
+fn with_a_shutdown_lock_a_resource_waits_for_its_node() {
+    let mut bed = Bed::three();
+    bed.options.push(("shutdown-lock", "true"));
+    let Some(cluster) = bed.settled() else { return };
+    assert_eq!(cluster.leave("node2"), Some(0));
+    let rest = cluster.other_than(&["node2"]);
+    cluster.wait("it is gone", || {
+        let status = cluster.status_at(&rest);
+        status.is_some_and(|status| {
+            !status.online.contains("node2") && status.promoted("s").len() == 1
+        })
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(cluster.did("d", "start"), []);
+    cluster.node("node2").launch().unwrap();
+    assert_eq!(cluster.started(|_| true).node, "node2");
+    assert_eq!(cluster.fenced(), [] as [&str; 0]);
+    cluster.finish();
+}
+
+#[test]
+fn all_nodes_lose_their_power_at_once_and_come_back() {
+    let Some(mut cluster) = Bed::three().settled() else { return };
+    cluster.run("crm_attribute -n written -v before");
+    std::thread::sleep(Duration::from_secs(1));
+    for number in 1..=3 {
+        cluster.kill(&format!("node{number}"));
+    }
+    cluster.mark();
+    for number in 1..=3 {
+        cluster.bring_back(&format!("node{number}"));
+    }
+    assert_eq!(cluster.started(|_| true).node, "node2");
+    cluster.until("all runs", |status| status.promoted("s").len() == 1);
+    assert_eq!(cluster.run("crm_attribute -n written -G -q").trim(), "before");
+    assert_eq!(cluster.fenced(), [] as [&str; 0]);
+    cluster.finish();
+}

@@ -129,3 +129,24 @@ fn of_two_that_lose_sight_the_favoured_one_survives() {
     assert_eq!(cluster.fenced(), ["node2"]);
     cluster.finish();
 }
+
+#[test]
+fn frozen_a_minority_keeps_what_it_has() {
+    let mut bed = Bed::three();
+    bed.options.push(("no-quorum-policy", "freeze"));
+    let Some(mut cluster) = bed.settled() else { return };
+    cluster.fencing(FenceMode::Fails);
+    cluster.cable("node2", false);
+    let alone = |status: &crate::bed::status::Status| !status.quorum && status.dc.is_some();
+    cluster.wait("it is alone", || cluster.status_at("node2").is_some_and(|status| alone(&status)));
+    // What it has it may recover.
+    cluster.kill_service("d", "node2");
+    assert_eq!(cluster.started(|_| true).node, "node2");
+    cluster.fencing(FenceMode::Works);
+    let _ = cluster.node("node1").run("stonith_admin --reboot node2 --timeout 20");
+    let started = cluster.started(|node| node != "node2");
+    assert!(cluster.orders().last().unwrap().at < started.at);
+    cluster.bring_back("node2");
+    cluster.until("it is back", |status| status.places("d") == ["node2"]);
+    cluster.finish();
+}
