@@ -10,6 +10,8 @@ pub enum Mutation {
     TrustFailedFencing,
     /// The joined CIB replaces another one only if its version is not lower.
     JoinByVersion,
+    /// A node that comes back does not know in which ring its CIB was the cluster's.
+    ForgetCertificate,
     /// A DC does not look for others.
     IgnoreOtherDc,
     /// A node that is lost is taken for one that left in order.
@@ -22,10 +24,11 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 7] = [
+    pub const ALL: [Mutation; 8] = [
         Mutation::ActBeforeVerdict,
         Mutation::TrustFailedFencing,
         Mutation::JoinByVersion,
+        Mutation::ForgetCertificate,
         Mutation::IgnoreOtherDc,
         Mutation::ExpectLossOfAll,
         Mutation::AcknowledgeEarly,

@@ -31,6 +31,8 @@ pub struct Attributes {
     names: BTreeMap<NodeId, String>,
     members: Vec<NodeId>,
     begun: bool,
+    /// What is left of the last life is removed.
+    swept: bool,
     clients: BTreeMap<u64, (Address, u64)>,
     next_token: u64,
     writes: BTreeMap<u64, u64>,
@@ -53,6 +55,7 @@ impl Attributes {
             names: BTreeMap::from([(me, name.to_owned())]),
             members: Vec::new(),
             begun: false,
+            swept: false,
             clients: BTreeMap::new(),
             next_token: 1,
             writes: BTreeMap::new(),
@@ -85,7 +88,7 @@ impl Attributes {
         self.manager.handle(now.elapsed, Input::Client { token: Token(own), message });
     }
 
-    fn view(&mut self, now: Now, view: GroupView) {
+    fn view(&mut self, now: Now, view: GroupView, out: &mut Outputs) {
         if !view.members.contains(&self.me) {
             return;
         }
@@ -119,7 +122,25 @@ impl Attributes {
             }
         }
         self.members = view.members;
+        if self.members.len() > 1 && !std::mem::replace(&mut self.swept, true) {
+            self.sweep(out);
+        }
         let _ = self.election.handle(now.elapsed, now.cpu, election::Input::Check);
+    }
+
+    /// Has what the CIB of those we come to says of this node's last life removed: it may have ended so
+    /// lately that they did not come to do it (spec 61 §2).
+    fn sweep(&self, out: &mut Outputs) {
+        let known = self.manager.attributes().filter(|(name, attribute)| {
+            !name.contains('\'') && attribute.value(&self.name).is_some_and(|v| v.current.is_some())
+        });
+        let known: Vec<String> = known.map(|(name, _)| format!("@name='{name}'")).collect();
+        let which =
+            if known.is_empty() { String::new() } else { format!("[not({})]", known.join(" or ")) };
+        let state = format!("//node_state[@uname='{}']", self.name);
+        let expression = format!("{state}/transient_attributes//nvpair{which}");
+        let scope = Scope::XPath { expression, multiple: true };
+        cib(out, 0, vec![CibUpdate::Delete { scope, content: None }], None);
     }
 
     fn ballot(&mut self, now: Now, from: NodeId, ballot: &ElectionBallot) {
@@ -320,7 +341,7 @@ impl Subsystem for Attributes {
                     Err(error) => log::warn!("attributes: from {from}: {error}"),
                 }
             }
-            Body::GroupView(view) => self.view(now, view),
+            Body::GroupView(view) => self.view(now, view, out),
             Body::Membership(membership) => {
                 let named = membership.configured.into_iter().map(|node| (node.id, node.name));
                 self.names.extend(named);

@@ -1,7 +1,8 @@
 //! The journal of the CIB on disk: what changed since the whole CIB was written.
 //!
-//! A file of records behind a header that names, by its digest, the CIB they continue. A record is a patch
-//! with its length and its digest, so that one that a crash has torn is known and ends the journal.
+//! A file of records behind a header that names, by its digest, the CIB they continue, and its certificate. A
+//! record is a patch with its length, its digest and the certificate of the CIB after it, so that one that a
+//! crash has torn is known and ends the journal. A record without a patch gives a new certificate alone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,12 +12,47 @@ use std::path::Path;
 use cib_model::patch::{Change, Patch};
 use cib_model::{Document, digest};
 
+use super::certificate::Certificate;
+
 /// The file's name.
 const NAME: &str = "cib.journal";
 /// So many bytes are no longer added to.
 const LONG: u64 = 1 << 20;
 /// What a header begins with.
-const MAGIC: &str = "understudy-cib-journal-1";
+const MAGIC: &str = "understudy-cib-journal-2";
+
+/// What one change adds.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The patch, empty if there is none.
+    patch: String,
+    /// That of the CIB after it.
+    certificate: Certificate,
+}
+
+impl Record {
+    /// The record of a patch, if it can be applied to a CIB without a status.
+    pub fn of(patch: &Patch, certificate: Certificate) -> Option<Record> {
+        Some(Record { patch: without_status(patch)?, certificate })
+    }
+
+    /// The record of a new certificate of the same CIB.
+    pub fn certified(certificate: Certificate) -> Record {
+        Record { patch: String::new(), certificate }
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let Record { patch, certificate } = self;
+        writeln!(bytes, "{} {} {certificate}", patch.len(), sum(patch, &certificate.to_string()))?;
+        bytes.extend_from_slice(patch.as_bytes());
+        bytes.push(b'\n');
+        Ok(())
+    }
+}
+
+fn sum(patch: &str, certificate: &str) -> String {
+    digest::md5_hex(&format!("{certificate} {patch}"))
+}
 
 /// A journal that is added to.
 #[derive(Debug)]
@@ -30,11 +66,15 @@ impl Journal {
     ///
     /// # Errors
     /// As the system says.
-    pub fn begin(directory: &Path, base: &Document) -> io::Result<Journal> {
+    pub fn begin(
+        directory: &Path,
+        base: &Document,
+        certificate: Certificate,
+    ) -> io::Result<Journal> {
         let made = directory.join("cib.journal.new");
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&made)?;
-        let header = header(base);
+        let header = format!("{}{certificate}\n", header(base));
         file.write_all(header.as_bytes())?;
         file.sync_data()?;
         fs::rename(made, directory.join(NAME))?;
@@ -46,15 +86,13 @@ impl Journal {
     ///
     /// # Errors
     /// As the system says.
-    pub fn append(&mut self, records: &[String]) -> io::Result<bool> {
+    pub fn append(&mut self, records: &[Record]) -> io::Result<bool> {
         if self.length > LONG {
             return Ok(false);
         }
         let mut bytes = Vec::new();
         for record in records {
-            writeln!(bytes, "{} {}", record.len(), digest::md5_hex(record))?;
-            bytes.extend_from_slice(record.as_bytes());
-            bytes.push(b'\n');
+            record.write(&mut bytes)?;
         }
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
@@ -63,12 +101,13 @@ impl Journal {
     }
 }
 
+/// How a journal that continues `base` begins; the certificate follows.
 fn header(base: &Document) -> String {
-    format!("{MAGIC} {}\n", digest::on_disk(base.root()))
+    format!("{MAGIC} {} ", digest::on_disk(base.root()))
 }
 
-/// The record of a patch, if it can be applied to a CIB without a status.
-pub fn record(patch: &Patch) -> Option<String> {
+/// A patch without what it does to the status.
+fn without_status(patch: &Patch) -> Option<String> {
     let mut changes = Vec::with_capacity(patch.changes.len());
     for change in &patch.changes {
         let below = |section: &str| {
@@ -88,8 +127,10 @@ pub fn record(patch: &Patch) -> Option<String> {
     Some(patch.to_document().root().to_xml_compact())
 }
 
-/// A CIB with what the journal in `directory` says has changed since, as far as it can be read.
-pub fn replay(directory: &Path, base: Document) -> Document {
+/// A CIB with what the journal in `directory` says has changed since, as far as it can be read, and its
+/// certificate.
+pub fn replay(directory: &Path, base: Document) -> (Document, Certificate) {
+    let mut certificate = Certificate::default();
     let path = directory.join(NAME);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -97,19 +138,21 @@ pub fn replay(directory: &Path, base: Document) -> Document {
             if error.kind() != io::ErrorKind::NotFound {
                 log::error!("cib: {}: {error}; what it says is lost", path.display());
             }
-            return base;
+            return (base, certificate);
         }
     };
     // One that continues another CIB was done with before this CIB was written.
-    let Some(mut rest) = bytes.strip_prefix(header(&base).as_bytes()) else { return base };
+    let begun = bytes.strip_prefix(header(&base).as_bytes()).and_then(line);
+    let Some((of_base, mut rest)) = begun else { return (base, certificate) };
+    certificate = of_base.parse().unwrap_or_default();
     let mut document = base;
     while !rest.is_empty() {
-        let Some((text, behind)) = next(rest) else {
+        let Some((record, behind)) = next(rest) else {
             log::warn!("cib: {}: the last {} bytes are no record", path.display(), rest.len());
             break;
         };
-        match applied(text, &document) {
-            Ok(changed) => document = changed,
+        match applied(&record.patch, &document) {
+            Ok(changed) => (document, certificate) = (changed, record.certificate),
             Err(error) => {
                 log::error!("cib: {}: {error}; what follows is lost", path.display());
                 break;
@@ -119,21 +162,34 @@ pub fn replay(directory: &Path, base: Document) -> Document {
     }
     let root = document.root_id();
     document.set_attribute(root, "num_updates", "0");
-    document
+    (document, certificate)
+}
+
+/// The first line, and what is behind it.
+fn line(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    Some((std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 1..]))
 }
 
 /// The first record, and what is behind it.
-fn next(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let (length, sum) = std::str::from_utf8(&bytes[..end]).ok()?.split_once(' ')?;
-    let behind = &bytes[end + 1..];
+fn next(bytes: &[u8]) -> Option<(Record, &[u8])> {
+    let (head, behind) = line(bytes)?;
+    let mut words = head.split(' ');
+    let (length, expected, certificate) = (words.next()?, words.next()?, words.next()?);
     let length: usize = length.parse().ok()?;
-    let text = std::str::from_utf8(behind.get(..length)?).ok()?;
+    let patch = std::str::from_utf8(behind.get(..length)?).ok()?;
     let behind = behind[length..].strip_prefix(b"\n")?;
-    (digest::md5_hex(text) == sum).then_some((text, behind))
+    if sum(patch, certificate) != expected {
+        return None;
+    }
+    let certificate = certificate.parse().ok()?;
+    Some((Record { patch: patch.to_owned(), certificate }, behind))
 }
 
 fn applied(text: &str, document: &Document) -> Result<Document, String> {
+    if text.is_empty() {
+        return Ok(document.clone());
+    }
     let record = Document::parse(text).map_err(|error| error.to_string())?;
     let patch = Patch::read(record.root()).map_err(|error| error.to_string())?;
     let mut changed = document.clone();
@@ -170,7 +226,7 @@ mod tests {
         for (configuration, status, journalled) in cases {
             let new = cib(2, configuration, status);
             let patch = Patch::between(&old, &new, AttributeOrder::Significant).unwrap();
-            let record = record(&patch);
+            let record = without_status(&patch);
             assert_eq!(record.is_some(), journalled, "{configuration} {status}");
             let Some(record) = record else { continue };
             let kept = applied(&record, &cib(1, "<nodes/><resources/>", "")).unwrap();

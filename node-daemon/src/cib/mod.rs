@@ -10,13 +10,17 @@
 //! other one, also one with a higher version. Two replicas with different histories take each ordered
 //! change, but not always with the same effect on their versions; if the version decided at each node for
 //! itself, replicas could stay apart for good. So that a DC of another partition cannot do this to a cluster
-//! it comes to, the question and the CIB carry the ring they belong to.
+//! it comes to, the question and the CIB carry the ring they belong to. And whose CIB is sent is decided by
+//! [`Certificate`]s, which outlive a crash with the CIB: a replica that was the cluster's in a later ring with
+//! quorum comes before one whose version was raised meanwhile by a node that was cut off.
 
 mod access;
 pub mod apply;
+mod certificate;
 mod journal;
 mod store;
 
+pub use certificate::{Certificate, NoCertificate};
 pub use store::{BackgroundStore, CibFiles, LoadError, Loaded, Store};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -62,6 +66,11 @@ pub struct CibManager {
     held: VecDeque<Held>,
     primary: bool,
     ring: u64,
+    /// The first of the rings since which there was quorum; nothing without quorum now.
+    quorate_since: Option<u64>,
+    certificate: Certificate,
+    /// The replica is the cluster's: it was so in a ring since which there was quorum.
+    certified: bool,
     /// Questions for whole CIBs, and who is to send them.
     awaited: BTreeMap<u64, NodeId>,
     /// Who is told of which changes.
@@ -77,12 +86,15 @@ pub struct CibManager {
 impl CibManager {
     /// The manager of a node, with what its disk holds.
     pub fn new(me: NodeId, name: &str, mut store: Box<dyn Store>, schema: &str) -> CibManager {
-        let document = match store.load() {
-            Loaded::Found(document) => cleaned(document),
-            Loaded::Nothing => apply::empty(schema),
+        let (document, certificate) = match store.load() {
+            Loaded::Found(document, _) if planted(Mutation::ForgetCertificate) => {
+                (cleaned(document), Certificate::default())
+            }
+            Loaded::Found(document, certificate) => (cleaned(document), certificate),
+            Loaded::Nothing => (apply::empty(schema), Certificate::default()),
             Loaded::Unusable(error) => {
                 log::error!("cib: {error}; the cluster's copy will be taken");
-                apply::empty(schema)
+                (apply::empty(schema), Certificate::default())
             }
         };
         CibManager {
@@ -96,6 +108,9 @@ impl CibManager {
             held: VecDeque::new(),
             primary: false,
             ring: 0,
+            quorate_since: None,
+            certificate,
+            certified: false,
             awaited: BTreeMap::new(),
             subscribers: BTreeMap::new(),
             next_number: 1,
@@ -141,6 +156,17 @@ impl CibManager {
             CibOperation::Primary(primary) => {
                 self.primary = primary;
                 self.ping_at = primary.then_some(now.elapsed + QUIET);
+                answer(out, from, token, Ok(None));
+            }
+            CibOperation::Generation => {
+                let generation = Ok(Some(SharedDocument::new(self.generation())));
+                answer(out, from, token, generation);
+            }
+            CibOperation::Certify { ring } => {
+                if self.quorate_since.is_some_and(|since| ring >= since) {
+                    self.certified = true;
+                    self.renew_certificate();
+                }
                 answer(out, from, token, Ok(None));
             }
             CibOperation::Subscribe(interest) => {
@@ -374,19 +400,17 @@ impl CibManager {
     ) {
         let configuration = patch.touches_configuration();
         self.document = Arc::new(document);
+        if self.certified {
+            self.certificate = Certificate::new(self.ring, &self.document);
+        }
         self.applied += 1;
         self.pinged = None;
         if self.primary {
             self.ping_at = Some(now.elapsed + QUIET);
         }
         if configuration && self.disk_writes {
-            match self.store.save(&self.document, &patch) {
-                Ok(()) => self.saves += 1,
-                Err(error) => {
-                    log::error!("cib: {error}; no more writes to disk");
-                    self.disk_writes = false;
-                }
-            }
+            let saved = self.store.save(&self.document, &patch, self.certificate);
+            self.saved(saved);
         }
         let changed = CibChanged { origin, patch: SharedPatch::new(patch) };
         for (room, interest) in &self.subscribers {
@@ -399,6 +423,49 @@ impl CibManager {
             if wanted {
                 out.here(*room, changed.clone());
             }
+        }
+    }
+
+    fn saved(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.saves += 1,
+            Err(error) => {
+                log::error!("cib: {error}; no more writes to disk");
+                self.disk_writes = false;
+            }
+        }
+    }
+
+    /// The attributes of the CIB, and the certificate.
+    fn generation(&self) -> Document {
+        let mut generation = Document::new("generation_tuple");
+        let root = generation.root_id();
+        for (name, value) in self.document.root().attributes() {
+            generation.set_attribute(root, name, value);
+        }
+        self.certificate.write(&mut generation);
+        generation
+    }
+
+    fn ring_changed(&mut self, ring: u64, quorate: bool) {
+        self.ring = ring;
+        if quorate {
+            self.quorate_since.get_or_insert(ring);
+            self.renew_certificate();
+        } else {
+            self.quorate_since = None;
+            self.certified = false;
+        }
+    }
+
+    fn renew_certificate(&mut self) {
+        if !self.certified || self.certificate.ring == self.ring {
+            return;
+        }
+        self.certificate = Certificate::new(self.ring, &self.document);
+        if self.disk_writes {
+            let saved = self.store.certify(&self.document, self.certificate);
+            self.saved(saved);
         }
     }
 
@@ -448,7 +515,7 @@ impl Subsystem for CibManager {
             Body::GroupView(view) => self.give_up_on(&view.left, out),
             Body::Membership(membership) => {
                 if membership.settled {
-                    self.ring = membership.sequence;
+                    self.ring_changed(membership.sequence, membership.quorate);
                 }
             }
             Body::Stop => out.end(crate::subsystem::Ending::Done),

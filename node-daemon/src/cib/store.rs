@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use cib_model::patch::Patch;
 use cib_model::{Document, digest};
 
-use super::journal::{self, Journal};
+use super::certificate::Certificate;
+use super::journal::{self, Journal, Record};
 
 /// How many former versions are kept.
 const BACKUPS: u32 = 100;
@@ -48,8 +49,8 @@ pub enum LoadError {
 /// What there is.
 #[derive(Debug)]
 pub enum Loaded {
-    /// A CIB.
-    Found(Document),
+    /// A CIB, and how far it is the cluster's.
+    Found(Document, Certificate),
     /// No file.
     Nothing,
     /// Files, but none that can be used.
@@ -65,9 +66,21 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// When this one, or one before, is not certain to be durable.
-    fn save(&mut self, document: &Arc<Document>, patch: &Patch) -> Result<(), String>;
+    fn save(
+        &mut self,
+        document: &Arc<Document>,
+        patch: &Patch,
+        certificate: Certificate,
+    ) -> Result<(), String>;
 
-    /// How many of those given to [`Store::save`] are durable by now.
+    /// Begins to keep a new certificate of the CIB given last.
+    ///
+    /// # Errors
+    /// As [`Store::save`].
+    fn certify(&mut self, document: &Arc<Document>, certificate: Certificate)
+    -> Result<(), String>;
+
+    /// How many of those given to [`Store::save`] and [`Store::certify`] are durable by now.
     fn kept(&self) -> u64;
 }
 
@@ -89,9 +102,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// What goes to the journal; nothing for a change that only the whole CIB can tell.
-    waiting: Vec<Option<String>>,
+    waiting: Vec<Option<Record>>,
     /// The CIB after all of them.
-    latest: Option<Arc<Document>>,
+    latest: Option<(Arc<Document>, Certificate)>,
     kept: u64,
     closing: bool,
     failed: Option<String>,
@@ -124,6 +137,22 @@ impl BackgroundStore {
         })?;
         Ok(BackgroundStore { found, shared, thread: Some(thread) })
     }
+
+    fn keep(
+        &mut self,
+        document: &Arc<Document>,
+        record: Option<Record>,
+        certificate: Certificate,
+    ) -> Result<(), String> {
+        let mut state = self.shared.lock();
+        if let Some(error) = &state.failed {
+            return Err(error.clone());
+        }
+        state.waiting.push(record);
+        state.latest = Some((document.clone(), certificate));
+        self.shared.changed.notify_one();
+        Ok(())
+    }
 }
 
 fn write_until_done(files: &mut CibFiles, shared: &Shared, told: &dyn Fn()) -> io::Result<()> {
@@ -136,13 +165,13 @@ fn write_until_done(files: &mut CibFiles, shared: &Shared, told: &dyn Fn()) -> i
             let changes = std::mem::take(&mut state.waiting);
             let latest = state.latest.clone();
             drop(state);
-            let records: Option<Vec<String>> = changes.iter().cloned().collect();
+            let records: Option<Vec<Record>> = changes.iter().cloned().collect();
             whole_at = match (records, latest) {
                 (Some(records), _) if !records.is_empty() && files.append(&records)? => {
                     Some(Instant::now() + QUIET)
                 }
-                (_, Some(document)) => {
-                    files.write_whole(&document)?;
+                (_, Some((document, certificate))) => {
+                    files.write_whole(&document, certificate)?;
                     None
                 }
                 (_, None) => None,
@@ -171,16 +200,21 @@ impl Store for BackgroundStore {
         self.found.take().unwrap_or(Loaded::Nothing)
     }
 
-    fn save(&mut self, document: &Arc<Document>, patch: &Patch) -> Result<(), String> {
-        let record = journal::record(patch);
-        let mut state = self.shared.lock();
-        if let Some(error) = &state.failed {
-            return Err(error.clone());
-        }
-        state.waiting.push(record);
-        state.latest = Some(document.clone());
-        self.shared.changed.notify_one();
-        Ok(())
+    fn save(
+        &mut self,
+        document: &Arc<Document>,
+        patch: &Patch,
+        certificate: Certificate,
+    ) -> Result<(), String> {
+        self.keep(document, Record::of(patch, certificate), certificate)
+    }
+
+    fn certify(
+        &mut self,
+        document: &Arc<Document>,
+        certificate: Certificate,
+    ) -> Result<(), String> {
+        self.keep(document, Some(Record::certified(certificate)), certificate)
     }
 
     fn kept(&self) -> u64 {
@@ -343,19 +377,23 @@ impl CibFiles {
     /// What is kept: the whole CIB with the changes of the journal.
     pub fn load(&mut self) -> Loaded {
         match self.load_whole() {
-            Loaded::Found(document) => Loaded::Found(journal::replay(&self.directory, document)),
+            Loaded::Found(document, _) => {
+                let (document, certificate) = journal::replay(&self.directory, document);
+                Loaded::Found(document, certificate)
+            }
             other => other,
         }
     }
 
     fn load_whole(&mut self) -> Loaded {
+        let found = |document| Loaded::Found(document, Certificate::default());
         let error = match self.read("cib.xml") {
-            Ok(Some(document)) => return Loaded::Found(document),
+            Ok(Some(document)) => return found(document),
             Ok(None) => None,
             Err(error) => Some(error),
         };
         if let Some(document) = self.complete() {
-            return Loaded::Found(document);
+            return found(document);
         }
         if let Some(error) = &error {
             log::error!("cib: {error}");
@@ -364,7 +402,7 @@ impl CibFiles {
         for name in self.backups() {
             if let Ok(Some(document)) = self.read(&name) {
                 log::warn!("cib: using the former version {name}");
-                return Loaded::Found(document);
+                return found(document);
             }
         }
         error.map_or(Loaded::Nothing, Loaded::Unusable)
@@ -374,18 +412,18 @@ impl CibFiles {
     ///
     /// # Errors
     /// When it is not certain to be durable.
-    pub fn append(&mut self, records: &[String]) -> io::Result<bool> {
+    pub fn append(&mut self, records: &[Record]) -> io::Result<bool> {
         match &mut self.journal {
             Some(journal) => journal.append(records),
             None => Ok(false),
         }
     }
 
-    /// Keeps a whole CIB, durably; its status is left out. Its journal is empty.
+    /// Keeps a whole CIB and its certificate, durably; its status is left out. Its journal is empty.
     ///
     /// # Errors
     /// When it is not certain to be durable.
-    pub fn write_whole(&mut self, document: &Document) -> io::Result<()> {
+    pub fn write_whole(&mut self, document: &Document, certificate: Certificate) -> io::Result<()> {
         let mut kept = document.clone();
         let root = kept.root_id();
         if let Some(status) = kept.root().child("status").map(cib_model::Element::id) {
@@ -394,7 +432,7 @@ impl CibFiles {
         kept.set_attribute(root, "num_updates", "0");
         let named = |error| io::Error::other(format!("{}: {error}", self.directory.display()));
         self.replace(&kept).map_err(named)?;
-        self.journal = Some(Journal::begin(&self.directory, &kept).map_err(named)?);
+        self.journal = Some(Journal::begin(&self.directory, &kept, certificate).map_err(named)?);
         Ok(())
     }
 }
@@ -420,7 +458,7 @@ mod tests {
 
     fn epoch(files: &mut CibFiles) -> Option<String> {
         match files.load() {
-            Loaded::Found(document) => document.root().attribute("epoch").map(str::to_owned),
+            Loaded::Found(document, _) => document.root().attribute("epoch").map(str::to_owned),
             _ => None,
         }
     }
@@ -431,7 +469,7 @@ mod tests {
         let mut files = CibFiles::new(&directory).unwrap();
         assert!(matches!(files.load(), Loaded::Nothing));
         for number in [1, 2] {
-            files.write_whole(&numbered(number)).unwrap();
+            files.write_whole(&numbered(number), Certificate::default()).unwrap();
         }
         assert_eq!(epoch(&mut files).as_deref(), Some("2"));
         let text = fs::read_to_string(directory.join("cib.xml")).unwrap();
@@ -439,6 +477,10 @@ mod tests {
         assert_eq!(epoch(&mut files).as_deref(), Some("1"));
         assert!(directory.join("cib.auto.000000/cib.xml").exists());
         fs::remove_dir_all(directory).unwrap();
+    }
+
+    fn certificate(ring: u32) -> Certificate {
+        Certificate { ring: ring.into(), version: [0, 0, 0] }
     }
 
     fn step(from: u32) -> (Arc<Document>, Patch) {
@@ -455,7 +497,7 @@ mod tests {
         let mut store = BackgroundStore::new(files, move || sender.send(()).unwrap()).unwrap();
         for number in 0..50 {
             let (document, patch) = step(number);
-            store.save(&document, &patch).unwrap();
+            store.save(&document, &patch, Certificate::default()).unwrap();
         }
         while store.kept() < 50 {
             receiver.recv().unwrap();
@@ -472,22 +514,29 @@ mod tests {
     fn a_torn_journal_is_good_up_to_the_tear_and_one_of_another_cib_is_none() {
         let directory = scratch("journal");
         let mut files = CibFiles::new(&directory).unwrap();
-        files.write_whole(&numbered(1)).unwrap();
-        let records: Vec<String> =
-            (1..4).map(|from| journal::record(&step(from).1).unwrap()).collect();
+        files.write_whole(&numbered(1), Certificate::default()).unwrap();
+        let mut records: Vec<Record> =
+            (1..4).map(|from| Record::of(&step(from).1, certificate(from)).unwrap()).collect();
+        records.push(Record::certified(certificate(9)));
         assert!(files.append(&records).unwrap());
         let path = directory.join("cib.journal");
         let bytes = fs::read(&path).unwrap();
         let mut found = std::collections::BTreeSet::new();
         for length in 0..=bytes.len() {
             fs::write(&path, &bytes[..length]).unwrap();
-            found.insert(epoch(&mut CibFiles::new(&directory).unwrap()).unwrap());
+            let Loaded::Found(document, certificate) = CibFiles::new(&directory).unwrap().load()
+            else {
+                panic!("nothing with {length} bytes of the journal");
+            };
+            let epoch = document.root().attribute("epoch").unwrap().to_owned();
+            found.insert((epoch, certificate.ring));
         }
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+        let expected = [("1", 0), ("2", 1), ("3", 2), ("4", 3), ("4", 9)];
+        assert_eq!(found, expected.map(|(epoch, ring)| (epoch.to_owned(), ring)).into());
         fs::write(&path, &bytes).unwrap();
         assert_eq!(epoch(&mut CibFiles::new(&directory).unwrap()).as_deref(), Some("4"));
         // As after a crash between the whole CIB and its new journal.
-        files.write_whole(&numbered(9)).unwrap();
+        files.write_whole(&numbered(9), Certificate::default()).unwrap();
         fs::write(&path, &bytes).unwrap();
         assert_eq!(epoch(&mut CibFiles::new(&directory).unwrap()).as_deref(), Some("9"));
         fs::remove_dir_all(directory).unwrap();
@@ -497,9 +546,9 @@ mod tests {
     fn a_crash_between_the_renames_loses_nothing() {
         let directory = scratch("renames");
         let mut files = CibFiles::new(&directory).unwrap();
-        files.write_whole(&numbered(1)).unwrap();
+        files.write_whole(&numbered(1), Certificate::default()).unwrap();
         let old_digest = fs::read(directory.join("cib.xml.sig")).unwrap();
-        files.write_whole(&numbered(2)).unwrap();
+        files.write_whole(&numbered(2), Certificate::default()).unwrap();
         fs::rename(directory.join("cib.xml.sig"), directory.join("cib.new.sig")).unwrap();
         fs::write(directory.join("cib.xml.sig"), old_digest).unwrap();
         assert_eq!(epoch(&mut files).as_deref(), Some("2"));

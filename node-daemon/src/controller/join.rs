@@ -7,6 +7,7 @@ use policy_engine::transition::FEATURE_SET;
 
 use super::peers::{Expected, Phase};
 use super::{Call, Controller, State, Timer, delete_all, modify_status};
+use crate::cib::Certificate;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     AttributesRequest, CibError, CibOperation, CibUpdate, ControllerPeer, JoinGeneration, NodeId,
@@ -17,7 +18,7 @@ use crate::subsystem::{
 #[derive(Debug, Default)]
 pub(super) struct Join {
     /// The newest CIB offered in this round.
-    best: Option<(NodeId, (u64, [i64; 3]))>,
+    best: Option<(NodeId, (Certificate, [i64; 3]))>,
     /// The synchronisation is under way.
     synchronising: bool,
     /// Nodes whose CIB could not be had.
@@ -123,8 +124,7 @@ impl Controller {
             self.become_state(now, State::Pending, out);
             self.timers.arm(Timer::DcDeadtime, now.elapsed + self.options.dc_deadtime);
         }
-        let query = CibOperation::Query { scope: Scope::All, children: false };
-        self.cib(query, Some(Call::Generation { dc: from, round }), out);
+        self.cib(CibOperation::Generation, Some(Call::Generation { dc: from, round }), out);
     }
 
     pub(super) fn send_join_request(
@@ -138,7 +138,7 @@ impl Controller {
             return;
         }
         let generation = JoinGeneration {
-            quorate_ring: self.certified,
+            certificate: Certificate::read(root.root()),
             version: CibVersion::of(root.root(), -1).fields(),
             schema: root.root().attribute("validate-with").map(str::to_owned),
         };
@@ -174,7 +174,7 @@ impl Controller {
             .is_some_and(|s| s.parse::<cib_model::schema::Schema>().is_ok());
         let me = self.me;
         let Some(lead) = &mut self.lead else { return };
-        let rank = (generation.quorate_ring, generation.version);
+        let rank = (generation.certificate, generation.version);
         let better = match lead.join.best {
             None => true,
             Some((_, best)) => rank > best || (rank == best && from == me),
@@ -347,7 +347,7 @@ impl Controller {
         out.here(Room::Attributes, AttributesRequest { token: 0, message });
         let state = self.resources.node_state(self.me, &self.name).into();
         self.to_node(from, ControllerPeer::JoinConfirm { round, state }, out);
-        self.certify();
+        self.certify(out);
         if self.lead.is_none() {
             self.become_state(now, State::NotDc, out);
         }
@@ -399,19 +399,9 @@ impl Controller {
     }
 
     /// From now on this node has what the cluster has; that counts as long as the cluster has quorum.
-    fn certify(&mut self) {
+    fn certify(&mut self, out: &mut Outputs) {
         if let Some(membership) = self.membership.as_ref().filter(|m| m.quorate && m.settled) {
-            (self.certified, self.continuous) = (membership.sequence, true);
-        }
-    }
-
-    /// The ring has changed, with a verdict on it.
-    pub(super) fn recertify(&mut self) {
-        let Some(membership) = self.membership.as_ref().filter(|m| m.settled) else { return };
-        if !membership.quorate {
-            self.continuous = false;
-        } else if self.continuous {
-            self.certified = membership.sequence;
+            self.cib(CibOperation::Certify { ring: membership.sequence }, None, out);
         }
     }
 

@@ -145,9 +145,6 @@ pub struct Controller {
     calls: BTreeMap<u64, Call>,
     next_token: u64,
     shutting_down: bool,
-    /// The last ring with quorum in which this node was in, and whether it was in ever since.
-    certified: u64,
-    continuous: bool,
     fence_failures: BTreeMap<String, u32>,
     /// Nodes fenced while nobody led, to be recorded by whoever leads next.
     fenced_to_record: BTreeSet<String>,
@@ -191,8 +188,6 @@ impl Controller {
             calls: BTreeMap::new(),
             next_token: 1,
             shutting_down: false,
-            certified: 0,
-            continuous: false,
             fence_failures: BTreeMap::new(),
             fenced_to_record: BTreeSet::new(),
             fences: BTreeMap::new(),
@@ -402,7 +397,6 @@ impl Controller {
                 self.node_lost(now, node, out);
             }
         }
-        self.recertify();
         if self.is_ring_settled() {
             if self.is_quorate() {
                 self.ever_quorate = true;

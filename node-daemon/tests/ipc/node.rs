@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cib_model::Document;
 use cib_model::patch::Patch;
 use mio::{Events, Poll};
-use node_daemon::cib::{CibManager, Loaded, Store};
+use node_daemon::cib::{Certificate, CibManager, Loaded, Store};
 use node_daemon::ipc::{MAX_MEMORY, Place, Server, groups_of};
 use node_daemon::subsystem::{
     Address, Body, ControllerAnswer, ControllerRequest, Envelope, FenceAnswer, GroupView, NodeId,
@@ -23,7 +23,11 @@ impl Store for Memory {
         Loaded::Nothing
     }
 
-    fn save(&mut self, _: &Arc<Document>, _: &Patch) -> Result<(), String> {
+    fn save(&mut self, _: &Arc<Document>, _: &Patch, _: Certificate) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn certify(&mut self, _: &Arc<Document>, _: Certificate) -> Result<(), String> {
         Ok(())
     }
 

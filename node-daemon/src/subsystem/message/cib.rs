@@ -40,6 +40,14 @@ pub enum CibOperation {
     Transaction(Vec<CibUpdate>),
     /// Have this node send its CIB to all.
     SynchroniseFrom(NodeId),
+    /// How new this node's replica is: an element `generation_tuple` with the attributes of the CIB, and a
+    /// [`Certificate`](crate::cib::Certificate) in it.
+    Generation,
+    /// This node's replica is the cluster's since this ring.
+    Certify {
+        /// The ring's sequence number.
+        ring: u64,
+    },
     /// This node leads, or no longer.
     Primary(bool),
     /// Tell of these changes from now on.

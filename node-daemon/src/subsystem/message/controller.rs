@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cib::Certificate;
 use crate::subsystem::{NodeId, SharedDocument};
 
 /// A ballot of an election, as the attributes of the classic message.
@@ -33,9 +34,8 @@ impl ElectionBallot {
 /// How new a node's CIB is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinGeneration {
-    /// The last ring with quorum in which the node was in; what a majority decided outranks any version
-    /// that a minority made.
-    pub quorate_ring: u64,
+    /// How far it is the cluster's: what a majority decided outranks any version that a minority made.
+    pub certificate: Certificate,
     /// `admin_epoch`, `epoch`, `num_updates`; compared in that order.
     pub version: [i64; 3],
     /// `validate-with`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cib_model::Document;
 use cib_model::patch::Patch;
-use node_daemon::cib::{Loaded, Store};
+use node_daemon::cib::{Certificate, Loaded, Store};
 use node_daemon::messaging::VotesStore;
 use node_daemon::subsystem::{CibKept, NodeId, Room};
 use quorum::store::Persistent;
@@ -15,13 +15,13 @@ use super::{Event, World};
 /// What survives a crash of a node, and what is on its way there.
 #[derive(Debug, Default)]
 pub struct Disk {
-    pub(super) cib: Option<Document>,
+    pub(super) cib: Option<(Document, Certificate)>,
     pub(super) votes: Persistent,
     pub(super) ring_sequence: u64,
     /// Which store writes.
     pub(super) store: u64,
     /// CIBs of that store that are not durable yet.
-    pub(super) pending: Vec<Document>,
+    pub(super) pending: Vec<(Document, Certificate)>,
     pub(super) syncing: bool,
     pub(super) kept: u64,
 }
@@ -35,7 +35,7 @@ impl Disk {
     }
 
     pub(super) fn holds(&self, text: &str) -> bool {
-        self.cib.as_ref().is_some_and(|cib| cib.to_xml().contains(text))
+        self.cib.as_ref().is_some_and(|(cib, _)| cib.to_xml().contains(text))
     }
 }
 
@@ -56,14 +56,32 @@ impl VirtualStore {
 
 impl Store for VirtualStore {
     fn load(&mut self) -> Loaded {
-        self.0.lock().unwrap().cib.clone().map_or(Loaded::Nothing, Loaded::Found)
+        self.0
+            .lock()
+            .unwrap()
+            .cib
+            .clone()
+            .map_or(Loaded::Nothing, |(document, certificate)| Loaded::Found(document, certificate))
     }
 
-    fn save(&mut self, document: &Arc<Document>, _: &Patch) -> Result<(), String> {
+    fn save(
+        &mut self,
+        document: &Arc<Document>,
+        _: &Patch,
+        certificate: Certificate,
+    ) -> Result<(), String> {
+        self.certify(document, certificate)
+    }
+
+    fn certify(
+        &mut self,
+        document: &Arc<Document>,
+        certificate: Certificate,
+    ) -> Result<(), String> {
         let mut kept = Document::clone(document);
         let root = kept.root_id();
         kept.set_attribute(root, "num_updates", "0");
-        self.0.lock().unwrap().pending.push(kept);
+        self.0.lock().unwrap().pending.push((kept, certificate));
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use cpg::node::Node;
 use cpg::protocol::{Boot, Output as RingOutput};
 use cpg::ring::{RingConfiguration, Timing};
 use node_daemon::attributes::Attributes;
-use node_daemon::cib::CibManager;
+use node_daemon::cib::{Certificate, CibManager};
 use node_daemon::controller::Controller;
 use node_daemon::executor::ExecutorRoom;
 use node_daemon::fencer::FencerRoom;
@@ -185,7 +185,7 @@ impl World {
     pub fn configure(&mut self, configuration: &str) {
         let document = Document::parse(configuration).unwrap();
         for disk in self.disks.values() {
-            disk.lock().unwrap().cib = Some(document.clone());
+            disk.lock().unwrap().cib = Some((document.clone(), Certificate::default()));
         }
     }
 
