@@ -51,7 +51,7 @@ impl Record {
 }
 
 fn sum(patch: &str, certificate: &str) -> String {
-    digest::md5_hex(&format!("{certificate} {patch}"))
+    digest::md5_hex(format!("{certificate} {patch}"))
 }
 
 /// A journal that is added to.
