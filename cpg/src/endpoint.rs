@@ -3,7 +3,7 @@
 use crate::identity::{Incarnation, NodeId};
 use crate::link::{LinkConfiguration, LinkEvent, LinkState, LinkStatistics, Links, Peer};
 use crate::node::{Node, NodeEvent};
-use crate::protocol::{Boot, Output};
+use crate::protocol::{Boot, Output, Road};
 use crate::ring::RingConfiguration;
 use crate::security::{Key, KeyError, KeySlot, Keyring};
 use crate::time::{Time, earliest};
@@ -40,6 +40,8 @@ pub enum EndpointOutput {
         to: SocketAddr,
         /// The datagram.
         datagram: Bytes,
+        /// [`Road::Token`] when the address is one where the peer reads tokens only.
+        road: Road,
     },
 }
 
@@ -82,6 +84,12 @@ impl Endpoint {
         let result = act(&mut self.node);
         self.pump(now);
         result
+    }
+
+    /// Whether a token that waits should be read before data that waits, see
+    /// [`crate::protocol::Protocol::expects_token`].
+    pub fn expects_token(&self) -> bool {
+        self.node.protocol().expects_token()
     }
 
     /// Counters of the links.
@@ -170,7 +178,7 @@ impl Endpoint {
                     Output::Persist { ring_sequence } => {
                         self.outputs.push_back(EndpointOutput::Persist { ring_sequence });
                     }
-                    Output::Send { to, bytes } => self.links.send(&to, &bytes),
+                    Output::Send { to, bytes, road } => self.links.send(&to, &bytes, road),
                 }
                 self.transmit();
             }
@@ -190,6 +198,7 @@ impl Endpoint {
                 link: transmit.link,
                 to: transmit.to,
                 datagram: transmit.datagram,
+                road: transmit.road,
             });
         }
     }

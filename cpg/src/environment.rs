@@ -4,7 +4,7 @@ use crate::identity::{Incarnation, NodeId, RingId};
 use crate::membership::{Flapping, Sighting};
 use crate::mutation::Mutation;
 use crate::packing::Outbox;
-use crate::report::{Configuration, Delivery, Output};
+use crate::report::{Configuration, Delivery, Output, Road};
 use crate::ring::RingConfiguration;
 use crate::statistics::RingStatistics;
 use crate::time::Time;
@@ -41,27 +41,62 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// A node that starts with this ring sequence and knows of nobody yet.
+    pub(crate) fn new(
+        configuration: RingConfiguration,
+        incarnation: Incarnation,
+        adopted: u64,
+    ) -> Environment {
+        Environment {
+            me: configuration.node,
+            configuration,
+            incarnation,
+            adopted,
+            highest: adopted,
+            outputs: Default::default(),
+            loopback: Default::default(),
+            deliveries: Default::default(),
+            statistics: RingStatistics::default(),
+            outbox: Outbox::default(),
+            reachable: Default::default(),
+            silent: Default::default(),
+            sightings: Default::default(),
+            flapping: Default::default(),
+            left_cleanly: Default::default(),
+            mutation: None,
+        }
+    }
+
     /// Sends one packet to one node, to itself through the loopback.
     pub(crate) fn unicast(&mut self, to: NodeId, packet: Packet) -> Bytes {
         let encoded = packet.encode();
+        let token = matches!(packet, Packet::Token(_));
         if to == self.me {
             self.loopback.push_back(packet);
         } else {
-            self.send_encoded(to, encoded.clone());
+            let road = if token { Road::Token } else { Road::Common };
+            self.outputs.push_back(Output::Send {
+                to: Arc::new([to]),
+                bytes: encoded.clone(),
+                road,
+            });
         }
         encoded
     }
 
+    /// Sends once more what was sent before.
     pub(crate) fn send_encoded(&mut self, to: NodeId, bytes: Bytes) {
         if to != self.me {
-            self.outputs.push_back(Output::Send { to: Arc::new([to]), bytes });
+            let road = Road::Common;
+            self.outputs.push_back(Output::Send { to: Arc::new([to]), bytes, road });
         }
     }
 
     /// Sends one packet to several nodes; the list never names this node.
     pub(crate) fn multicast(&mut self, to: &Arc<[NodeId]>, bytes: Bytes) {
         if !to.is_empty() {
-            self.outputs.push_back(Output::Send { to: to.clone(), bytes });
+            let road = Road::Common;
+            self.outputs.push_back(Output::Send { to: to.clone(), bytes, road });
         }
     }
 

@@ -81,16 +81,19 @@
 //! - A datagram proves its sender: the key is derived per node and boot, and no recording of it can be
 //!   played back. What shares the key can still claim any node id.
 //! - System calls take many datagrams: rows that the kernel segments and joins, batches where it cannot.
+//! - The token has a socket of its own at every node, proven like a link, and is read before waiting data
+//!   once the predecessor is known to have passed it; when it has to be sent again it takes the common one.
+//! - Windows are in bytes besides packets: the least that a member can take by its socket buffer, less
+//!   after a lost burst, travels with the token and binds all.
+//! - A reader that does not read is cut off with an error of its own ([`group::Inbox`]).
 //!
 //! # What is left to the program around it
 //!
 //! - Events are handed over in one stream, which must be drained after every call; a program that passes
-//!   them on to slower readers bounds what it keeps for each and closes those that fall behind
+//!   them on to slower readers gives each a [`group::Inbox`] and closes those that fall behind
 //!   ([`node::Node::close`]).
 //! - The driver runs on the thread that calls [`driver::Driver::turn`]. A thread that does other work
 //!   between turns for a good part of the token time-out holds up the ring; such work belongs elsewhere.
-//! - A token and the data before it travel through the same socket, in the order they were sent; the
-//!   windows of [`ring::FlowLimits`] bound what can be ahead of a token.
 
 #![forbid(unsafe_code)]
 

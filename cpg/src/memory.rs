@@ -1,7 +1,10 @@
 //! A cluster in memory: nodes joined by a perfect network with a virtual clock. For examples, for
 //! tests of programs built on groups, and as the smallest possible driver.
 
-use crate::group::{ClientId, Event, GroupName, GroupTable, MAX_MESSAGE, ProcessId, Refusal};
+use crate::group::{
+    ClientId, Event, GroupName, GroupTable, INBOX_BYTES, Inbox, MAX_MESSAGE, Overrun, ProcessId,
+    Refusal,
+};
 use crate::identity::{Incarnation, NodeId, RingId};
 use crate::node::{Node, NodeEvent};
 use crate::protocol::{Boot, Output};
@@ -22,7 +25,7 @@ pub struct Group {
 struct Running {
     node: Node,
     stored_sequence: u64,
-    inbox: BTreeMap<ClientId, VecDeque<Event>>,
+    inbox: BTreeMap<ClientId, Inbox>,
     record: Vec<NodeEvent>,
 }
 
@@ -39,6 +42,7 @@ pub struct Cluster {
     timing: Timing,
     filter: Option<Box<Filter>>,
     record: bool,
+    inbox_bytes: usize,
 }
 
 /// Decides for each packet (sender, receiver, bytes) whether it arrives.
@@ -58,6 +62,7 @@ impl Cluster {
             boots: 0,
             filter: None,
             record: false,
+            inbox_bytes: INBOX_BYTES,
             timing: Timing::from_token(Duration::from_millis(1000)),
             everyone: everyone.clone(),
         };
@@ -152,7 +157,7 @@ impl Cluster {
             running.node.close(client, now);
             return Err(refusal);
         }
-        running.inbox.insert(client, VecDeque::new());
+        running.inbox.insert(client, Inbox::new(self.inbox_bytes));
         self.drain(node);
         Ok(Group { node, client })
     }
@@ -184,9 +189,23 @@ impl Cluster {
         Ok(())
     }
 
+    /// Keeps at most this many bytes of events for each membership from now on; see [`Inbox`].
+    pub fn set_inbox_bytes(&mut self, bytes: usize) {
+        self.inbox_bytes = bytes;
+    }
+
     /// The next event of a membership, in the group's order.
     pub fn next_event(&mut self, group: Group) -> Option<Event> {
-        self.running.get_mut(&group.node)?.inbox.get_mut(&group.client)?.pop_front()
+        self.read(group).ok().flatten()
+    }
+
+    /// Like [`Cluster::next_event`], but tells a membership that was ended because its reader fell too
+    /// far behind.
+    pub fn read(&mut self, group: Group) -> Result<Option<Event>, Overrun> {
+        let running = self.running.get_mut(&group.node);
+        running
+            .and_then(|running| running.inbox.get_mut(&group.client))
+            .map_or(Ok(None), Inbox::pop)
     }
 
     /// The ring a node is in and its members.
@@ -265,7 +284,7 @@ impl Cluster {
         while let Some(output) = running.node.poll_output() {
             match output {
                 Output::Persist { ring_sequence } => running.stored_sequence = ring_sequence,
-                Output::Send { to, bytes } => {
+                Output::Send { to, bytes, .. } => {
                     for to in to.iter().filter(|to| !self.cut.contains(&(id, **to))) {
                         let passes = self.filter.as_mut().is_none_or(|f| f(id, *to, &bytes));
                         if passes {
@@ -275,15 +294,20 @@ impl Cluster {
                 }
             }
         }
+        let mut behind = Vec::new();
         while let Some(event) = running.node.poll_event() {
             if self.record {
                 running.record.push(event.clone());
             }
             if let NodeEvent::Client(client, event) = event
                 && let Some(inbox) = running.inbox.get_mut(&client)
+                && inbox.push(event).is_err()
             {
-                inbox.push_back(event);
+                behind.push(client);
             }
+        }
+        for client in behind {
+            self.with(id, |node, now| node.close(client, now));
         }
     }
 }

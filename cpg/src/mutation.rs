@@ -22,13 +22,17 @@ pub enum Mutation {
     AcceptOldToken,
     /// Join lists of an aborted synchronisation are kept.
     KeepJoinLists,
+    /// Packets are asked for that their originator may not have sent yet.
+    AskTooEarly,
+    /// A visit sends more than it is allowed.
+    OverdrawVisit,
     /// A packet missing in recovery is not re-originated by its holder.
     ForgetRecovery,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 10] = [
+    pub const ALL: [Mutation; 12] = [
         Mutation::SkipTransitional,
         Mutation::ForgetRetransmit,
         Mutation::SafeAtOnce,
@@ -38,6 +42,8 @@ impl Mutation {
         Mutation::ReuseRingSequence,
         Mutation::AcceptOldToken,
         Mutation::KeepJoinLists,
+        Mutation::AskTooEarly,
+        Mutation::OverdrawVisit,
         Mutation::ForgetRecovery,
     ];
 }

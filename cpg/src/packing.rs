@@ -338,6 +338,19 @@ mod tests {
         assert_eq!(unpack(&drain(&mut outbox, 1400)), [message(5000, 1)]);
     }
 
+    /// What arrives in one packet is handed on where it lies (spec 70 §19, W17).
+    #[test]
+    fn a_message_in_one_packet_is_delivered_without_a_copy() {
+        let mut outbox = Outbox::default();
+        outbox.open_gate();
+        (0..5).for_each(|seed| outbox.submit(Bytes::new(), message(200, seed), Guarantee::Agreed));
+        let packets = drain(&mut outbox, 1400);
+        let within = packets[0].as_ptr_range();
+        for message in unpack(&packets) {
+            assert!(within.contains(&message.as_ptr()));
+        }
+    }
+
     #[test]
     fn broken_payloads_are_errors() {
         let node = NodeId::new(1).unwrap();

@@ -8,7 +8,7 @@
 //! ```
 
 pub use crate::report::{
-    Boot, Configuration, ConfigurationKind, Delivery, OrderingState, Output, PhaseName,
+    Boot, Configuration, ConfigurationKind, Delivery, OrderingState, Output, PhaseName, Road,
 };
 
 use crate::environment::Environment;
@@ -16,7 +16,6 @@ use crate::identity::{NodeId, RingId};
 use crate::membership::{Candidates, Commit, Gather, GatherStep, Reason, Sighting};
 #[cfg(feature = "mutations")]
 use crate::mutation::Mutation;
-use crate::packing::Outbox;
 use crate::recovery::{OldRing, Recovery, RecoveryStep};
 use crate::ring::{Operational, Reconfiguration, RingConfiguration};
 use crate::statistics::RingStatistics;
@@ -53,24 +52,7 @@ impl Protocol {
         let me = configuration.node;
         let adopted = boot.ring_sequence + 1;
         let id = RingId { sequence: adopted, representative: me, incarnation: boot.incarnation };
-        let mut env = Environment {
-            me,
-            configuration,
-            incarnation: boot.incarnation,
-            adopted,
-            highest: adopted,
-            outputs: Default::default(),
-            loopback: Default::default(),
-            deliveries: Default::default(),
-            statistics: RingStatistics::default(),
-            outbox: Outbox::default(),
-            reachable: Default::default(),
-            silent: Default::default(),
-            sightings: Default::default(),
-            flapping: Default::default(),
-            left_cleanly: Default::default(),
-            mutation: None,
-        };
+        let mut env = Environment::new(configuration, boot.incarnation, adopted);
         let old = OldRing::none(id);
         let candidates = Candidates::default();
         let gather = Gather::enter(&mut env, old, candidates, Reason::InterfaceChange, now);
@@ -306,6 +288,15 @@ impl Protocol {
             safe_to: operational.rotation().safe_to,
             installed: operational.installed(),
         })
+    }
+
+    /// Whether the predecessor is known to have passed on the token of the next rotation: it is on its
+    /// way here and should be read before data that waits (spec 70 §20.3, second method).
+    pub fn expects_token(&self) -> bool {
+        match &self.phase {
+            Phase::Operational(operational) => operational.rotation().expects_token,
+            _ => false,
+        }
     }
 
     fn submitted(&mut self, now: Time) {

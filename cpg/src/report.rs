@@ -6,6 +6,16 @@ use crate::wire::Guarantee;
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// How a packet travels to its receivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    /// With everything else, in the order it was sent.
+    Common,
+    /// Past the data that waits at the receiver (spec 70 §20.3). A token goes there when it is passed
+    /// on first; when it has to be sent again it takes the common road.
+    Token,
+}
+
 /// What the protocol wants done, in order.
 #[derive(Debug, Clone)]
 pub enum Output {
@@ -20,6 +30,8 @@ pub enum Output {
         to: Arc<[NodeId]>,
         /// The encoded packet.
         bytes: Bytes,
+        /// Which of two roads it takes where there are two.
+        road: Road,
     },
 }
 

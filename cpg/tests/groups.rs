@@ -114,3 +114,37 @@ fn a_view_names_those_who_went_with_a_dead_node_once() {
     assert_eq!(cluster.next_event(groups[0]), None);
     assert_eq!(cluster.next_event(second), None);
 }
+
+#[test]
+fn a_reader_that_falls_behind_is_cut_off_and_the_others_go_on() {
+    let mut cluster = together(3);
+    cluster.set_inbox_bytes(100_000);
+    let groups = joined(&mut cluster, 3);
+    for round in 0..40u8 {
+        cluster.multicast(groups[0], Guarantee::Agreed, vec![round; 10_000]).unwrap();
+        cluster.run_for(Duration::from_millis(100));
+        for group in &groups[..2] {
+            while let Some(event) = cluster.next_event(*group) {
+                match event {
+                    Event::Message(message) => assert_eq!(message.payload[0], round),
+                    Event::View(view) => assert_eq!(view.left[0].1, ChangeReason::ProcessDown),
+                    Event::Ring(_) => panic!("the ring has no part in this"),
+                }
+            }
+        }
+    }
+    let members = cluster.groups(id(1)).unwrap().members(&GroupName::new("g").unwrap());
+    assert_eq!(members.iter().map(|member| member.node).collect::<Vec<_>>(), [id(1), id(2)]);
+    let mut kept = 0;
+    let overrun = loop {
+        match cluster.read(groups[2]) {
+            Ok(Some(Event::Message(message))) => {
+                assert_eq!(message.payload[0], kept, "nothing is missing in the middle");
+                kept += 1;
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(overrun) => break overrun,
+        }
+    };
+    assert_eq!((kept, overrun.limit), (9, 100_000));
+}

@@ -6,7 +6,7 @@ use super::{
     QuorumSection, TotemTiming,
 };
 use crate::link::{LinkAddress, LinkConfiguration, LinkMode, Peer};
-use crate::ring::{FlowLimits, RingConfiguration};
+use crate::ring::{FlowLimits, RingConfiguration, WINDOW_BYTES};
 use crate::security::Cipher;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -313,7 +313,7 @@ fn limits(map: &ConfigurationMap) -> Option<FlowLimits> {
     }
     let rotation = window.unwrap_or(384);
     let visit = visit.unwrap_or(256).min(rotation);
-    Some(FlowLimits { rotation, visit, accelerated: visit / 2 })
+    Some(FlowLimits { rotation, visit, accelerated: visit / 2, bytes: WINDOW_BYTES })
 }
 
 fn interfaces(

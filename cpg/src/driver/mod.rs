@@ -44,7 +44,9 @@ pub use socket::LinkBind;
 pub use store::{RingStore, StoreError};
 
 use crate::endpoint::{Endpoint, EndpointConfiguration, EndpointOutput};
+use crate::link::MAX_LINKS;
 use crate::node::{Node, NodeEvent};
+use crate::protocol::Road;
 use crate::ring::FlowLimits;
 use crate::time::Time;
 use clock::Clock;
@@ -102,6 +104,8 @@ pub struct Driver {
     endpoint: Endpoint,
     sockets: Vec<LinkSocket>,
     outbound: Outbound,
+    /// The token that is expected was looked for before data.
+    token_sought: bool,
     store: RingStore,
 }
 
@@ -114,6 +118,13 @@ impl Driver {
             let socket = LinkSocket::open(bind, configuration.socket_buffer, poll.registry());
             let (link, address) = (bind.link, bind.address);
             sockets.push(socket.map_err(|source| DriverError::Bind { link, address, source })?);
+        }
+        let ports = &mut configuration.endpoint.links.token_ports;
+        ports.resize(MAX_LINKS, 0);
+        for socket in &sockets {
+            if let Some(port) = ports.get_mut(usize::from(socket.link())) {
+                *port = socket.token_port()?;
+            }
         }
         let buffers: io::Result<Vec<usize>> =
             sockets.iter().map(LinkSocket::receive_buffer).collect();
@@ -131,7 +142,9 @@ impl Driver {
         let endpoint = Endpoint::new(configuration.endpoint, sequence, seed, clock.now());
         let ready = Events::with_capacity(64);
         let outbound = Outbound::default();
-        let mut driver = Driver { poll, ready, clock, endpoint, sockets, outbound, store };
+        let token_sought = false;
+        let mut driver =
+            Driver { poll, ready, clock, endpoint, sockets, outbound, token_sought, store };
         driver.flush()?;
         Ok(driver)
     }
@@ -193,9 +206,9 @@ impl Driver {
         }
         let mut foreign = Vec::new();
         for event in &self.ready {
-            match self.sockets.get_mut(event.token().0) {
-                Some(socket) => socket.mark_readable(),
-                None => foreign.push(event.token()),
+            let token = event.token();
+            if !self.sockets.iter_mut().any(|socket| socket.mark_readable(token)) {
+                foreign.push(token);
             }
         }
         self.receive()?;
@@ -211,10 +224,14 @@ impl Driver {
     fn receive(&mut self) -> Result<(), DriverError> {
         for index in 0..self.sockets.len() {
             for _ in 0..BATCHES_PER_TURN {
-                if !self.sockets[index].receive()? {
+                let data = self.sockets[index].receive()?;
+                self.handle_received(index)?;
+                if self.sockets[index].tokens_are_readable() {
+                    self.sockets[index].receive_tokens()?;
+                    self.handle_received(index)?;
+                } else if !data {
                     break;
                 }
-                self.handle_received(index)?;
             }
             for refused in self.sockets[index].take_refused() {
                 self.endpoint.handle_refused(refused, self.clock.now());
@@ -232,6 +249,11 @@ impl Driver {
             if !self.outbound.is_empty() {
                 self.outbound.send(&mut self.sockets); // a token must not wait behind data
             }
+            let expected = self.endpoint.expects_token();
+            if expected && !self.token_sought {
+                self.sockets[index].receive_tokens()?;
+            }
+            self.token_sought = expected;
         }
         Ok(())
     }
@@ -244,8 +266,14 @@ impl Driver {
                     self.outbound.send(&mut self.sockets);
                     self.store.persist(ring_sequence)?;
                 }
-                EndpointOutput::Transmit { link, to, datagram } => {
+                EndpointOutput::Transmit { link, to, datagram, road: Road::Common } => {
                     self.outbound.push(link, to, datagram);
+                }
+                EndpointOutput::Transmit { link, to, datagram, road: Road::Token } => {
+                    // After what precedes it, before what follows it.
+                    self.outbound.send(&mut self.sockets);
+                    self.outbound.push(link, to, datagram);
+                    self.outbound.send(&mut self.sockets);
                 }
             }
         }
@@ -267,10 +295,14 @@ impl Driver {
 const BATCHES_PER_TURN: usize = 8;
 /// What the kernel charges a socket for one datagram of ring size.
 const CHARGE: usize = 2304;
+/// What such a datagram carries.
+const CARRIED: u32 = 1400;
 
 /// A rotation's packets must fit the receive buffer, or the ring loses what it sends itself.
 fn fit_to_buffer(limits: &mut FlowLimits, granted: usize) {
     let fits = u32::try_from(granted / CHARGE).unwrap_or(u32::MAX).max(16);
+    // The others learn of this one from the token.
+    limits.bytes = limits.bytes.min(fits.saturating_mul(CARRIED));
     if limits.rotation <= fits {
         return;
     }
@@ -289,12 +321,13 @@ mod tests {
 
     #[test]
     fn flow_control_never_exceeds_the_socket_buffer() {
-        let limits = FlowLimits { rotation: 384, visit: 256, accelerated: 128 };
-        for (granted, rotation, visit) in [(8 << 20, 384, 256), (425_984, 184, 184), (4096, 16, 16)]
+        let limits = FlowLimits { rotation: 384, visit: 256, accelerated: 128, bytes: 544 << 10 };
+        for (granted, rotation, visit, bytes) in
+            [(8 << 20, 384, 256, 544 << 10), (425_984, 184, 184, 257_600), (4096, 16, 16, 22_400)]
         {
             let mut fitted = limits;
             fit_to_buffer(&mut fitted, granted);
-            assert_eq!((fitted.rotation, fitted.visit), (rotation, visit));
+            assert_eq!((fitted.rotation, fitted.visit, fitted.bytes), (rotation, visit, bytes));
             assert!(fitted.accelerated <= fitted.visit);
         }
     }

@@ -115,7 +115,7 @@ mod tests {
             }
             let (mut got, begin) = (vec![], Instant::now());
             while got.len() < sent.len() && begin.elapsed() < Duration::from_secs(5) {
-                to.mark_readable();
+                to.mark_readable(mio::Token(0));
                 to.receive().unwrap();
                 while let Some((_, datagram)) = to.next_datagram() {
                     got.push(datagram.freeze());
@@ -123,6 +123,32 @@ mod tests {
             }
             assert_eq!(got, sent, "batch: {batch}");
         }
+    }
+
+    #[test]
+    fn a_token_is_read_before_data_that_came_first() {
+        let poll = mio::Poll::new().unwrap();
+        let (mut from, mut to) = (socket(&poll), socket(&poll));
+        let data = to.local_address().unwrap();
+        let tokens = SocketAddr::new(data.ip(), to.token_port().unwrap());
+        let (mut got, begin) = (vec![], Instant::now());
+        for number in 0..4 {
+            from.send(data, &[number], 1);
+        }
+        while got.is_empty() && begin.elapsed() < Duration::from_secs(5) {
+            to.mark_readable(mio::Token(0));
+            to.receive().unwrap();
+            got.extend(to.next_datagram().map(|(_, datagram)| datagram[0]));
+        }
+        from.send(tokens, &[99], 1);
+        while got.len() < 5 && begin.elapsed() < Duration::from_secs(5) {
+            if !got.contains(&99) && !to.receive_tokens().unwrap() {
+                continue;
+            }
+            to.receive().unwrap();
+            got.extend(to.next_datagram().map(|(_, datagram)| datagram[0]));
+        }
+        assert_eq!(got, [0, 99, 1, 2, 3]);
     }
 
     #[test]
@@ -135,7 +161,7 @@ mod tests {
         let mut got = vec![];
         let begin = Instant::now();
         while got.len() < 2 && begin.elapsed() < Duration::from_secs(5) {
-            to.mark_readable();
+            to.mark_readable(mio::Token(0));
             to.receive().unwrap();
             while let Some((_, datagram)) = to.next_datagram() {
                 got.push(datagram.len());

@@ -1,6 +1,8 @@
-//! One UDP socket per link.
+//! The UDP sockets of one link: one for everything, one where only tokens arrive, so that no amount of
+//! data can hold them up (spec 70 §20.3), and one for a multicast group.
 
 use super::refusals;
+use crate::link::MAX_LINKS;
 use bytes::{Bytes, BytesMut};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -18,6 +20,9 @@ const BUFFER: usize = 1 << 16;
 
 /// Datagrams of one call where the kernel does not segment.
 const BATCH: usize = 64;
+
+/// Bytes of buffer where only tokens arrive.
+const TOKEN_BUFFER: usize = 1 << 18;
 
 /// Where a link listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +46,20 @@ impl LinkBind {
     }
 }
 
+/// From which of a link's sockets to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Common,
+    Group,
+    Tokens,
+}
+
 pub(super) struct LinkSocket {
     link: u8,
     socket: UdpSocket,
     group: Option<UdpSocket>,
+    tokens: UdpSocket,
+    tokens_readable: bool,
     state: UdpSocketState,
     buffers: Vec<Vec<u8>>,
     received: VecDeque<(SocketAddr, BytesMut)>,
@@ -96,6 +111,10 @@ impl LinkSocket {
         let mut socket = into_mio(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let token = Token(usize::from(bind_to.link));
+        let own_port = SocketAddr::new(bind_to.address.ip(), 0);
+        let mut tokens = into_mio(bind(own_port, TOKEN_BUFFER.min(buffer), false)?);
+        UdpSocketState::new(UdpSockRef::from(&tokens))?;
+        registry.register(&mut tokens, Token(MAX_LINKS + token.0), Interest::READABLE)?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         let mut group = group;
         if let Some(group) = &mut group {
@@ -106,6 +125,8 @@ impl LinkSocket {
             link: bind_to.link,
             socket,
             group,
+            tokens,
+            tokens_readable: true,
             state,
             buffers: vec![vec![0; BUFFER]; BATCH_SIZE],
             received: VecDeque::new(),
@@ -118,12 +139,35 @@ impl LinkSocket {
         self.link
     }
 
-    pub(super) fn mark_readable(&mut self) {
-        self.readable = true;
+    /// Takes note of an event with this token of the poll; false when it is not of this link.
+    pub(super) fn mark_readable(&mut self, token: Token) -> bool {
+        let link = usize::from(self.link);
+        self.readable |= token.0 == link;
+        self.tokens_readable |= token.0 == MAX_LINKS + link;
+        token.0 % MAX_LINKS == link && token.0 < 2 * MAX_LINKS
     }
 
     pub(super) fn is_readable(&self) -> bool {
-        self.readable
+        self.readable || self.tokens_readable
+    }
+
+    /// The port where tokens arrive.
+    pub(super) fn token_port(&self) -> io::Result<u16> {
+        Ok(self.tokens.local_addr()?.port())
+    }
+
+    /// Reads tokens that wait, at most one batch; they come before what [`LinkSocket::receive`] read.
+    /// Asks the kernel even when readiness was not told yet.
+    pub(super) fn receive_tokens(&mut self) -> io::Result<bool> {
+        let waiting = self.received.len();
+        let read = self.receive_from(Source::Tokens)?;
+        self.received.rotate_left(waiting);
+        self.tokens_readable = read == BATCH_SIZE; // fewer: there are no more
+        Ok(read > 0)
+    }
+
+    pub(super) fn tokens_are_readable(&self) -> bool {
+        self.tokens_readable
     }
 
     /// Reads one batch; false when there is nothing to read.
@@ -131,17 +175,18 @@ impl LinkSocket {
         if !self.readable {
             return Ok(false);
         }
-        let mut any = self.receive_from(false)?;
+        let mut any = self.receive_from(Source::Common)? > 0;
         if self.group.is_some() {
-            any |= self.receive_from(true)?;
+            any |= self.receive_from(Source::Group)? > 0;
         }
         self.readable = any;
         Ok(any)
     }
 
-    fn receive_from(&mut self, from_group: bool) -> io::Result<bool> {
-        let socket = match &self.group {
-            Some(group) if from_group => group,
+    fn receive_from(&mut self, source: Source) -> io::Result<usize> {
+        let socket = match (source, &self.group) {
+            (Source::Tokens, _) => &self.tokens,
+            (Source::Group, Some(group)) => group,
             _ => &self.socket,
         };
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
@@ -150,7 +195,7 @@ impl LinkSocket {
         let count = loop {
             match self.state.recv(UdpSockRef::from(socket), &mut slices, &mut metas) {
                 Ok(count) => break count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_report(&error) => self.refused.extend(refusals::drain(socket)),
                 Err(error) => return Err(error),
@@ -162,7 +207,7 @@ impl LinkSocket {
             let datagrams = row.chunks(meta.stride.max(1)).map(BytesMut::from);
             self.received.extend(datagrams.map(|datagram| (meta.addr, datagram)));
         }
-        Ok(true)
+        Ok(count)
     }
 
     pub(super) fn next_datagram(&mut self) -> Option<(SocketAddr, BytesMut)> {

@@ -1,11 +1,13 @@
 //! Process groups: named sets of processes that see the same messages and the same changes of
 //! membership in the same order (spec 70 §14).
 
+mod inbox;
 mod message;
 mod service;
 mod synchronisation;
 mod table;
 
+pub use inbox::{INBOX_BYTES, Inbox, Overrun};
 pub(crate) use message::{GroupMessage, KeyStep};
 pub use service::{ClientId, Refusal};
 pub(crate) use service::{Groups, Submit};

@@ -68,6 +68,9 @@ pub struct LinkConfiguration {
     pub priorities: Vec<u8>,
     /// Multicast address per link, where data goes to all nodes with one datagram.
     pub multicast: Vec<Option<SocketAddr>>,
+    /// Port per link where this node reads tokens apart from data, 0 or missing for none. Pings tell
+    /// the peers, and each uses it once a challenge through it was answered.
+    pub token_ports: Vec<u16>,
     /// Time between pings on a working link.
     pub ping_interval: Duration,
     /// A link without an answer for this long is down; a node not heard for this long is silent.
@@ -85,6 +88,7 @@ impl LinkConfiguration {
             mode: LinkMode::default(),
             priorities: Vec::new(),
             multicast: Vec::new(),
+            token_ports: Vec::new(),
             ping_interval: token / 8,
             ping_timeout: token / 2,
             pong_count: 2,

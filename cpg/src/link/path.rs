@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Datagram sizes that are probed: a tunnel, Ethernet over IPv6 and IPv4, jumbo frames, loopback.
 const SIZES: [usize; 6] = [SMALLEST_DATAGRAM, 1372, ASSUMED_DATAGRAM, 1472, 8952, 65_000];
 /// Challenges remembered per link.
-const OUTSTANDING: usize = 16;
+const OUTSTANDING: usize = 24;
 /// A link that does not work is pinged at least this often.
 const EAGER: Duration = Duration::from_millis(200);
 
@@ -33,6 +33,8 @@ struct Challenge {
     nonce: u64,
     sent: Time,
     size: usize,
+    /// It went to where the peer reads tokens.
+    token_road: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,10 @@ pub(super) struct Path {
     pub link: u8,
     pub address: SocketAddr,
     pub up: bool,
+    /// Where the peer says it reads tokens; 0 for nowhere.
+    pub token_port: u16,
+    /// A challenge sent there was answered then.
+    token_answer: Option<Time>,
     challenges: VecDeque<Challenge>,
     answers: u32,
     last_answer: Option<Time>,
@@ -57,6 +63,8 @@ impl Path {
             link,
             address,
             up: false,
+            token_port: 0,
+            token_answer: None,
             challenges: VecDeque::new(),
             answers: 0,
             last_answer: None,
@@ -84,7 +92,7 @@ impl Path {
     pub(super) fn ping(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) {
         let wait = if self.up { config.ping_interval } else { config.ping_interval.min(EAGER) };
         self.next_ping = now + wait;
-        self.challenge(Challenge { nonce, sent: now, size: 0 });
+        self.challenge(Challenge { nonce, sent: now, size: 0, token_road: false });
     }
 
     /// The datagram size that a second ping, with this nonce, is to probe now; every other time there is
@@ -97,8 +105,36 @@ impl Path {
         }
         let index = self.probe / 2;
         self.unanswered[index] = self.unanswered[index].saturating_add(1);
-        self.challenge(Challenge { nonce, sent: now, size: SIZES[index] });
+        self.challenge(Challenge { nonce, sent: now, size: SIZES[index], token_road: false });
         Some(SIZES[index])
+    }
+
+    /// Where to challenge the peer's reading of tokens, when it has a place for them.
+    pub(super) fn challenge_token_road(&mut self, nonce: u64, now: Time) -> Option<SocketAddr> {
+        let to = SocketAddr::new(self.address.ip(), self.token_port);
+        let known = self.up && self.token_port != 0;
+        if known {
+            self.challenge(Challenge { nonce, sent: now, size: 0, token_road: true });
+        }
+        known.then_some(to)
+    }
+
+    /// Where tokens go when they need not wait behind data.
+    pub(super) fn token_address(&self) -> Option<SocketAddr> {
+        self.token_answer.map(|_| SocketAddr::new(self.address.ip(), self.token_port))
+    }
+
+    /// The peer tells where it reads tokens; a new place has to be proven.
+    pub(super) fn announced(&mut self, token_port: u16) {
+        if token_port != self.token_port {
+            self.token_port = token_port;
+            self.token_answer = None;
+        }
+    }
+
+    /// Datagrams do not get to where the peer reads tokens.
+    pub(super) fn close_token_road(&mut self) {
+        self.token_answer = None;
     }
 
     fn challenge(&mut self, challenge: Challenge) {
@@ -112,6 +148,10 @@ impl Path {
     pub(super) fn pong(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) -> bool {
         let Some(at) = self.challenges.iter().position(|c| c.nonce == nonce) else { return false };
         let Some(challenge) = self.challenges.remove(at) else { return false };
+        if challenge.token_road {
+            self.token_answer = Some(now);
+            return true;
+        }
         let passed = now.since(challenge.sent);
         self.round_trip =
             if self.answers == 0 { passed } else { (self.round_trip * 7 + passed) / 8 };
@@ -134,6 +174,8 @@ impl Path {
         if !fresh {
             self.answers = 0;
         }
+        let proven = |at: &Time| up && now.since(*at) <= config.ping_timeout;
+        self.token_answer = self.token_answer.filter(proven);
         let changed = up != self.up;
         self.up = up;
         changed
@@ -144,6 +186,7 @@ impl Path {
         if self.last_answer.is_some() {
             self.last_answer = Some(now);
         }
+        self.token_answer = self.token_answer.map(|_| now);
         self.hurry(now);
     }
 

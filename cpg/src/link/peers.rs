@@ -4,6 +4,7 @@ use super::fragment::{self, Fragments};
 use super::path::Path;
 use super::{LinkConfiguration, LinkMode, LinkState, LinkStatistics, MAX_LINKS, Peer};
 use crate::identity::NodeId;
+use crate::report::Road;
 use crate::security::{DerivedKeys, Frame, Keyring, MAX_OVERHEAD, ReplayWindow, Sealer};
 use crate::time::{Time, due, earliest};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -21,8 +22,8 @@ const FRAGMENT: u8 = 3;
 const TICK: Duration = Duration::from_millis(1);
 /// How long a peer whose datagrams are refused may take to answer.
 const DOUBT: Duration = Duration::from_millis(30);
-/// Kind, nonce, link.
-const PING_LENGTH: usize = 1 + 8 + 1;
+/// Kind, nonce, link, the sender's port for tokens on it.
+const PING_LENGTH: usize = 1 + 8 + 1 + 2;
 
 /// A datagram to send.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// The whole datagram.
     pub datagram: Bytes,
+    /// [`Road::Token`] when the address is one where the peer reads tokens only.
+    pub road: Road,
 }
 
 /// What the links report.
@@ -70,6 +73,25 @@ struct PeerState {
     /// The network refused a datagram to this peer; it is dead unless it is heard until then.
     doubt: Option<Time>,
     turn: usize,
+}
+
+/// One copy of a packet: where it goes and how long a datagram may be.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    link: u8,
+    to: SocketAddr,
+    room: usize,
+    road: Road,
+}
+
+impl Target {
+    fn on(path: &Path, road: Road) -> Target {
+        let (link, room) = (path.link, path.datagram());
+        match path.token_address().filter(|_| road == Road::Token) {
+            Some(to) => Target { link, to, room, road },
+            None => Target { link, to: path.address, room, road: Road::Common },
+        }
+    }
 }
 
 /// The links of one node, without I/O.
@@ -169,10 +191,11 @@ impl Links {
         self.peers.binary_search_by_key(&node, |peer| peer.node).ok()
     }
 
-    /// Sends a packet to each node of a list.
-    pub fn send(&mut self, to: &[NodeId], packet: &Bytes) {
-        let targets: Vec<(u8, SocketAddr, usize)> = self.targets(to);
-        let room = targets.iter().map(|(_, _, size)| *size).min().unwrap_or(0);
+    /// Sends a packet to each node of a list, past waiting data where `road` says so and the receiver
+    /// has a proven place for that.
+    pub fn send(&mut self, to: &[NodeId], packet: &Bytes, road: Road) {
+        let targets = self.targets(to, road);
+        let room = targets.iter().map(|target| target.room).min().unwrap_or(0);
         if packet.len() + 1 + MAX_OVERHEAD <= room {
             self.send_content(&targets, &[PACKET], packet);
         } else if room > 0 {
@@ -184,10 +207,11 @@ impl Links {
         }
     }
 
-    fn send_content(&mut self, targets: &[(u8, SocketAddr, usize)], kind: &[u8], content: &[u8]) {
+    fn send_content(&mut self, targets: &[Target], kind: &[u8], content: &[u8]) {
         let datagram = self.sealer.seal([kind, content]).freeze();
-        for (link, to, _) in targets {
-            self.push(Transmit { link: *link, to: *to, datagram: datagram.clone() });
+        for target in targets {
+            let Target { link, to, road, .. } = *target;
+            self.push(Transmit { link, to, datagram: datagram.clone(), road });
         }
     }
 
@@ -197,8 +221,8 @@ impl Links {
         self.transmits.push_back(transmit);
     }
 
-    /// Where a packet for `to` goes: link, address, largest datagram.
-    fn targets(&mut self, to: &[NodeId]) -> Vec<(u8, SocketAddr, usize)> {
+    /// Where a packet for `to` goes.
+    fn targets(&mut self, to: &[NodeId], road: Road) -> Vec<Target> {
         let mut targets = Vec::with_capacity(to.len());
         for node in to {
             let Some(at) = self.peer(*node) else { continue };
@@ -221,24 +245,21 @@ impl Links {
                     up.into_iter().nth(at).into_iter().collect()
                 }
             };
-            targets.extend(chosen.iter().map(|path| (path.link, path.address, path.datagram())));
+            targets.extend(chosen.iter().map(|path| Target::on(path, road)));
         }
         if to.len() > 1 { self.gather_multicast(targets) } else { targets }
     }
 
     /// Replaces all copies on a link with a multicast address by one.
-    fn gather_multicast(
-        &self,
-        targets: Vec<(u8, SocketAddr, usize)>,
-    ) -> Vec<(u8, SocketAddr, usize)> {
+    fn gather_multicast(&self, targets: Vec<Target>) -> Vec<Target> {
         let group =
             |link: u8| self.configuration.multicast.get(usize::from(link)).copied().flatten();
-        let mut merged: Vec<(u8, SocketAddr, usize)> = Vec::with_capacity(targets.len());
-        for (link, address, size) in targets {
-            let address = group(link).unwrap_or(address);
-            match merged.iter_mut().find(|known| known.0 == link && known.1 == address) {
-                Some(known) => known.2 = known.2.min(size),
-                None => merged.push((link, address, size)),
+        let mut merged: Vec<Target> = Vec::with_capacity(targets.len());
+        for target in targets {
+            let to = group(target.link).unwrap_or(target.to);
+            match merged.iter_mut().find(|known| known.link == target.link && known.to == to) {
+                Some(known) => known.room = known.room.min(target.room),
+                None => merged.push(Target { to, ..target }),
             }
         }
         merged
@@ -320,10 +341,17 @@ impl Links {
                     path.hurry(now); // a new boot: challenge it without waiting
                     self.next = now;
                 }
-                self.pong(at, content.get_u64(), content.get_u8());
+                let (nonce, named, port) = (content.get_u64(), content.get_u8(), content.get_u16());
+                if proven {
+                    self.announced(at, named, port);
+                }
+                self.pong(at, nonce, named);
             }
             PONG if content.len() + 1 >= PING_LENGTH => {
-                self.answered(at, frame, content.get_u64(), content.get_u8(), now);
+                let (nonce, named, port) = (content.get_u64(), content.get_u8(), content.get_u16());
+                if self.answered(at, frame, nonce, named, now) {
+                    self.announced(at, named, port);
+                }
             }
             _ => self.statistics.rx_malformed += 1,
         }
@@ -339,20 +367,30 @@ impl Links {
         }
     }
 
+    fn announced(&mut self, at: usize, link: u8, token_port: u16) {
+        let path = self.peers[at].paths.iter_mut().find(|path| path.link == link);
+        path.into_iter().for_each(|path| path.announced(token_port));
+    }
+
+    fn own_token_port(&self, link: u8) -> u16 {
+        self.configuration.token_ports.get(usize::from(link)).copied().unwrap_or(0)
+    }
+
     /// Answers a ping on the link the ping names.
     fn pong(&mut self, at: usize, nonce: u64, link: u8) {
         let path = self.peers[at].paths.iter().find(|path| path.link == link);
         let Some((link, to)) = path.map(|path| (path.link, path.address)) else { return };
-        let datagram = self.sealer.seal([&ping_body(PONG, nonce, link, 0), &[]]).freeze();
-        self.push(Transmit { link, to, datagram });
+        let body = ping_body(PONG, nonce, link, self.own_token_port(link), 0);
+        let datagram = self.sealer.seal([&body, &[]]).freeze();
+        self.push(Transmit { link, to, datagram, road: Road::Common });
     }
 
-    fn answered(&mut self, at: usize, frame: &Frame, nonce: u64, link: u8, now: Time) {
+    fn answered(&mut self, at: usize, frame: &Frame, nonce: u64, link: u8, now: Time) -> bool {
         let configuration = &self.configuration;
         let peer = &mut self.peers[at];
         let path = peer.paths.iter_mut().find(|path| path.link == link);
         if !path.is_some_and(|path| path.pong(nonce, configuration, now)) {
-            return; // not an answer to a challenge of this boot
+            return false; // not an answer to a challenge of this boot
         }
         self.statistics.pongs_rx += 1;
         if peer.session.as_ref().is_none_or(|session| session.epoch != frame.epoch) {
@@ -365,6 +403,7 @@ impl Links {
         self.heard(at, now);
         self.judge(at, now);
         self.next = self.next.min(now);
+        true
     }
 
     fn judge(&mut self, at: usize, now: Time) {
@@ -407,6 +446,11 @@ impl Links {
     pub fn handle_refused(&mut self, to: SocketAddr, now: Time) {
         for at in 0..self.peers.len() {
             let peer = &mut self.peers[at];
+            for path in &mut peer.paths {
+                if path.token_address() == Some(to) {
+                    path.close_token_road();
+                }
+            }
             let theirs = peer.paths.iter().any(|path| path.address == to);
             if theirs && !peer.silent && peer.last_heard.is_some() && peer.doubt.is_none() {
                 let round_trip = peer.paths.iter().map(|path| path.state().round_trip).max();
@@ -453,17 +497,24 @@ impl Links {
     }
 
     fn ping(&mut self, at: usize, index: usize, now: Time) {
-        let (nonce, probe) = (self.rng.random(), self.rng.random());
+        let (nonce, probe, token_nonce) = (self.rng.random(), self.rng.random(), self.rng.random());
         let path = &mut self.peers[at].paths[index];
         path.ping(nonce, &self.configuration, now);
         let size = path.probe(probe, now);
         let (link, to) = (path.link, path.address);
-        for (nonce, size) in [(nonce, Some(0)), (probe, size)] {
-            let Some(size) = size else { continue };
+        let token_road = path.challenge_token_road(token_nonce, now);
+        let own_port = self.own_token_port(link);
+        let pings = [
+            Some((nonce, to, 0)),
+            size.map(|size| (probe, to, size)),
+            token_road.map(|to| (token_nonce, to, 0)),
+        ];
+        for (nonce, to, size) in pings.into_iter().flatten() {
             let padding = size.saturating_sub(MAX_OVERHEAD + PING_LENGTH);
-            let datagram = self.sealer.seal([&ping_body(PING, nonce, link, padding), &[]]).freeze();
+            let body = ping_body(PING, nonce, link, own_port, padding);
+            let datagram = self.sealer.seal([&body, &[]]).freeze();
             self.statistics.pings_tx += 1;
-            self.push(Transmit { link, to, datagram });
+            self.push(Transmit { link, to, datagram, road: Road::Common });
         }
     }
 
@@ -486,11 +537,12 @@ impl Links {
     }
 }
 
-fn ping_body(kind: u8, nonce: u64, link: u8, padding: usize) -> BytesMut {
+fn ping_body(kind: u8, nonce: u64, link: u8, token_port: u16, padding: usize) -> BytesMut {
     let mut body = BytesMut::with_capacity(PING_LENGTH + padding);
     body.put_u8(kind);
     body.put_u64(nonce);
     body.put_u8(link);
+    body.put_u16(token_port);
     body.put_bytes(0, padding);
     body
 }

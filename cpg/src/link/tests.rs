@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::Road;
 use crate::security::{Cipher, Key, Keyring};
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};
@@ -40,6 +41,8 @@ struct Pair {
     broken: Vec<u8>,
     /// Longer datagrams are lost.
     mtu: usize,
+    /// What goes to this port is lost.
+    deaf_port: Option<u16>,
 }
 
 impl Pair {
@@ -51,6 +54,7 @@ impl Pair {
             record: vec![],
             broken: vec![],
             mtu: usize::MAX,
+            deaf_port: None,
         }
     }
 
@@ -59,7 +63,10 @@ impl Pair {
             self.ends[at].handle_timeout(self.now);
             while let Some(transmit) = self.ends[at].poll_transmit() {
                 self.record.push((at, transmit.clone()));
-                if !self.broken.contains(&transmit.link) && transmit.datagram.len() <= self.mtu {
+                let lost = self.broken.contains(&transmit.link)
+                    || transmit.datagram.len() > self.mtu
+                    || self.deaf_port == Some(transmit.to.port());
+                if !lost {
                     self.arrive(1 - at, &transmit);
                 }
             }
@@ -87,7 +94,7 @@ impl Pair {
 
     fn send(&mut self, from: usize, packet: &'static [u8]) {
         let to = [id(2 - from as u32)];
-        self.ends[from].send(&to, &Bytes::from_static(packet));
+        self.ends[from].send(&to, &Bytes::from_static(packet), Road::Common);
         self.step();
     }
 
@@ -223,7 +230,43 @@ fn large_packets_travel_in_fragments() {
     let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
     pair.run(Duration::from_millis(500));
     let packet: Bytes = (0..20_000u32).map(|i| i as u8).collect();
-    pair.ends[0].send(&[id(2)], &packet);
+    pair.ends[0].send(&[id(2)], &packet, Road::Common);
     pair.step();
     assert!(pair.events[1].contains(&LinkEvent::Packet(packet)));
+}
+
+/// Where the tokens and the data of node 1 go, and what else is true of the road of tokens.
+#[test]
+fn tokens_take_a_road_of_their_own_once_it_is_proven() {
+    const TOKENS: u16 = 40_000;
+    let ends = [1, 2].map(|node| {
+        let token_ports = vec![TOKENS + node as u16];
+        let configuration = LinkConfiguration { token_ports, ..configuration(node, 1) };
+        Links::new(configuration, Some(keyring(7)), [node as u8; 32], Time::ZERO)
+    });
+    let mut pair = Pair::new(ends);
+    let roads = |pair: &mut Pair| {
+        [Road::Token, Road::Common].map(|road| {
+            pair.ends[0].send(&[id(2)], &Bytes::from_static(b"packet"), road);
+            let sent = pair.ends[0].poll_transmit().unwrap();
+            pair.arrive(1, &sent);
+            (sent.to.port(), sent.road)
+        })
+    };
+    let common = (5405, Road::Common);
+    assert_eq!(roads(&mut pair), [common, common], "nothing is proven yet");
+    pair.run(Duration::from_secs(1));
+    let own = (TOKENS + 2, Road::Token);
+    assert_eq!(roads(&mut pair), [own, common]);
+    let refused = SocketAddr::new(address(2, 0).ip(), TOKENS + 2);
+    pair.ends[0].handle_refused(refused, pair.now);
+    assert_eq!(roads(&mut pair), [common, common], "nothing listens there");
+    pair.run(Duration::from_secs(1));
+    assert_eq!(roads(&mut pair), [own, common], "it was proven again");
+    pair.deaf_port = Some(TOKENS + 2);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(roads(&mut pair), [common, common], "challenges there stay unanswered");
+    let lost =
+        |event: &LinkEvent| matches!(event, LinkEvent::Reachable(_, false) | LinkEvent::Dead(_));
+    assert!(!pair.events.iter().flatten().any(lost), "the link itself never failed");
 }

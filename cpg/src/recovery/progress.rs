@@ -103,6 +103,7 @@ impl Recovery {
         }
         self.first_token_sent = true;
         let mut first = Rotation::first_token(self.rotation.ring);
+        self.rotation.offer(&mut first, env.configuration.limits);
         first.recovering = !self.queue.0.is_empty();
         self.raised_flag = first.recovering;
         let saved = env.pass(&self.rotation, first, Vec::new());

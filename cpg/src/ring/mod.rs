@@ -8,7 +8,7 @@ mod rotation;
 mod timing;
 mod window;
 
-pub use flow::FlowLimits;
+pub use flow::{FlowLimits, WINDOW_BYTES};
 pub use timing::{Reconfiguration, RingConfiguration, Timing};
 
 pub(crate) use custody::Custody;

@@ -1,7 +1,7 @@
 //! One ring's ordering state and what a visit of the token does to it (spec 70 §4.2, §20.2). Shared
 //! by the operational phase and by recovery, which orders old-ring packets on the new ring.
 
-use super::flow::{FlowControl, FlowLimits};
+use super::flow::{Budget, FlowControl, FlowLimits, Spent};
 use super::window::{WINDOW_SLOTS, Window};
 use crate::environment::Environment;
 use crate::identity::{NodeId, RingId};
@@ -49,6 +49,11 @@ pub(crate) struct Rotation {
     pub window: Window,
     /// Every member holds everything up to here: the lesser aru of two visits.
     pub safe_to: u64,
+    /// The predecessor sent what it sends after the token of the next visit.
+    pub expects_token: bool,
+    predecessor: NodeId,
+    /// Sequence number of the token when it was passed on last.
+    passed_seq: u64,
     me: NodeId,
     hop: Option<u64>,
     last_aru: u64,
@@ -63,6 +68,7 @@ impl Rotation {
     pub(crate) fn new(me: NodeId, ring: RingId, members: Vec<NodeId>, now: Time) -> Rotation {
         let at = members.binary_search(&me).unwrap_or(0);
         let successor = members[(at + 1) % members.len()];
+        let predecessor = members[(at + members.len() - 1) % members.len()];
         let others = members.iter().copied().filter(|node| *node != me).collect();
         Rotation {
             ring,
@@ -71,6 +77,9 @@ impl Rotation {
             successor,
             window: Window::default(),
             safe_to: 0,
+            expects_token: false,
+            predecessor,
+            passed_seq: 0,
             me,
             hop: None,
             last_aru: 0,
@@ -99,10 +108,18 @@ impl Rotation {
             aru_owner: None,
             backlog: 0,
             sent: 0,
+            sent_bytes: 0,
+            window: 0,
+            offer: 0,
             recovering: false,
             requests: Vec::new(),
             vouched: Vec::new(),
         }
+    }
+
+    /// Puts what this node can take into the first token of a ring.
+    pub(crate) fn offer(&self, token: &mut Token, limits: FlowLimits) {
+        self.flow.offer(token, limits, self.is_representative());
     }
 
     /// Whether the token is of this ring and new.
@@ -125,6 +142,8 @@ impl Rotation {
             return false;
         }
         env.statistics.mcast_rx += 1;
+        let later = data.post_token && data.seq > self.passed_seq;
+        self.expects_token |= later && data.originator == self.predecessor;
         let new = self.window.insert(data);
         env.statistics.rx_msg_dropped += u64::from(!new);
         new
@@ -143,16 +162,21 @@ impl Rotation {
         let received_seq = token.seq;
         let received_aru = (token.aru, token.aru_owner);
         let idle = received_seq == self.previous_seq;
-        let allowed = self.flow.allowance(&token, source.backlog(env), limits);
+        let mut allowed = self.flow.allowance(&token, source.backlog(env), limits);
+        if env.mutated(Mutation::OverdrawVisit) {
+            allowed.packets *= 2;
+        }
         // One retransmission is always possible: nothing moves on before what is missing.
-        let repairs = self.flow.room(&token, limits).min(limits.visit).max(1);
-        let retransmitted = self.serve(env, &mut token, repairs);
-        let post_token = self.originate(env, &mut token, limits, allowed, retransmitted, source);
-        let fresh = (token.seq - received_seq) as u32;
+        let room = self.flow.room(&token, limits);
+        let repairs = Budget { packets: room.packets.min(limits.visit).max(1), ..room };
+        let mut sent = self.serve(env, &mut token, repairs);
+        let post_token = self.originate(env, &mut token, limits, allowed, &mut sent, source);
+        let fresh = token.seq - received_seq;
         self.lower_or_raise_aru(&mut token);
         self.count_stuck(received_aru, &token, now);
-        self.request(env, &mut token);
-        let sent = fresh + retransmitted;
+        let missing = self.request(env, &mut token);
+        self.flow.learn(missing, received_seq - self.previous_seq.min(received_seq), limits);
+        self.offer(&mut token, limits);
         self.flow.announce(&mut token, sent, source.backlog(env));
         self.safe_to = self.safe_to.max(token.aru.min(self.last_aru));
         if env.mutated(Mutation::ReleaseEarly) {
@@ -160,6 +184,8 @@ impl Rotation {
         }
         self.last_aru = token.aru;
         self.previous_seq = received_seq;
+        self.passed_seq = token.seq;
+        self.expects_token = false;
         self.hop = Some(token.hop);
         token.hop += 1;
         let stuck = token
@@ -170,18 +196,18 @@ impl Rotation {
     }
 
     /// Sends requested packets again; what was sent is struck off the list.
-    fn serve(&mut self, env: &mut Environment, token: &mut Token, limit: u32) -> u32 {
+    fn serve(&mut self, env: &mut Environment, token: &mut Token, budget: Budget) -> Spent {
         let mut left = Vec::with_capacity(token.requests.len());
-        let mut served = 0;
+        let mut served = Spent::default();
         for range in std::mem::take(&mut token.requests) {
             for seq in range.first..=range.last.min(range.first + WINDOW_SLOTS) {
-                let held = self.window.get(seq).filter(|_| served < limit);
+                let held = self.window.get(seq).filter(|_| served.is_within(budget));
                 match held.map(Data::encoded) {
-                    Some(_) if env.mutated(Mutation::ForgetRetransmit) => served += 1,
+                    Some(bytes) if env.mutated(Mutation::ForgetRetransmit) => served.add(&bytes),
                     Some(bytes) => {
+                        served.add(&bytes);
                         env.multicast(&self.others, bytes);
                         env.statistics.mcast_retx += 1;
-                        served += 1;
                     }
                     None if seq <= self.window.released() => {} // everyone has it
                     None => push_seq(&mut left, seq),
@@ -198,20 +224,25 @@ impl Rotation {
         env: &mut Environment,
         token: &mut Token,
         limits: FlowLimits,
-        allowed: u32,
-        retransmitted: u32,
+        allowed: Budget,
+        sent: &mut Spent,
         source: &mut dyn Source,
     ) -> Vec<Data> {
         let room = self.window.limit().saturating_sub(u64::from(limits.rotation) + token.seq);
-        let count = allowed.saturating_sub(retransmitted).min(u32::try_from(room).unwrap_or(0));
+        let count = allowed.packets.saturating_sub(sent.packets);
+        let count = count.min(u32::try_from(room).unwrap_or(0));
         let waiting = source.backlog(env).min(count);
         let before_token = waiting.saturating_sub(limits.accelerated);
         let mut post_token = Vec::new();
         for index in 0..count {
+            if !sent.is_within(allowed) {
+                break;
+            }
             let Some((guarantee, body)) = source.next(env) else { break };
             token.seq += 1;
             let post = index >= before_token;
             let data = Data::new(self.ring, token.seq, self.me, guarantee, post, body);
+            sent.add(&data.encoded());
             self.window.insert(data.clone());
             env.statistics.mcast_tx += 1;
             if post && limits.accelerated > 0 {
@@ -246,15 +277,21 @@ impl Rotation {
 
     /// Asks for what is missing up to the sequence number of the previous visit: those packets
     /// must have been sent by now, later ones may still be on their way (spec 70 §20.2 step 3).
-    fn request(&mut self, env: &mut Environment, token: &mut Token) {
-        for range in self.window.missing(self.previous_seq, MAX_REQUESTS) {
+    /// How many were not asked for yet.
+    fn request(&mut self, env: &mut Environment, token: &mut Token) -> u64 {
+        let mut asked = 0;
+        let early = env.mutated(Mutation::AskTooEarly);
+        let sent = if early { token.seq } else { self.previous_seq };
+        for range in self.window.missing(sent, MAX_REQUESTS) {
             for seq in range.first..=range.last {
                 let listed = token.requests.iter().any(|r| r.first <= seq && seq <= r.last);
                 if !listed && insert_seq(&mut token.requests, seq) {
                     env.statistics.mcast_requested += 1;
+                    asked += 1;
                 }
             }
         }
+        asked
     }
 }
 
@@ -307,6 +344,8 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Incarnation;
+    use crate::ring::RingConfiguration;
 
     #[test]
     fn requests_merge_into_ranges() {
@@ -316,5 +355,42 @@ mod tests {
         }
         let run = |first, last| SeqRange { first, last };
         assert_eq!(ranges, [run(1, 1), run(3, 5), run(9, 10)]);
+    }
+
+    #[test]
+    fn the_token_is_expected_once_the_predecessor_sent_what_follows_it() {
+        let node = |id| NodeId::new(id).unwrap();
+        let (me, now) = (node(2), Time::ZERO);
+        let ring = RingId { sequence: 1, representative: node(1), incarnation: Incarnation(0) };
+        let configuration = RingConfiguration::new(me, vec![node(1), node(3)]);
+        let mut env = Environment::new(configuration, Incarnation(0), 1);
+        let mut rotation = Rotation::new(me, ring, vec![node(1), me, node(3)], now);
+        let receive = |rotation: &mut Rotation, env: &mut Environment, seq, from, post| {
+            let body = Body::Chunks(Default::default());
+            let data = Data::new(ring, seq, node(from), Guarantee::Agreed, post, body);
+            rotation.receive(env, data);
+            rotation.expects_token
+        };
+        assert!(!receive(&mut rotation, &mut env, 1, 3, true), "not of the predecessor");
+        assert!(!receive(&mut rotation, &mut env, 2, 1, false), "sent before its token");
+        assert!(receive(&mut rotation, &mut env, 3, 1, true));
+        let mut token = Rotation::first_token(ring);
+        token.seq = 4;
+        let limits = env.configuration.limits;
+        rotation.visit(&mut env, token, limits, &mut Nothing, now);
+        assert!(!receive(&mut rotation, &mut env, 4, 1, true), "of the visit before");
+        assert!(receive(&mut rotation, &mut env, 5, 1, true));
+    }
+
+    struct Nothing;
+
+    impl Source for Nothing {
+        fn backlog(&self, _: &Environment) -> u32 {
+            0
+        }
+
+        fn next(&mut self, _: &mut Environment) -> Option<(Guarantee, Body)> {
+            None
+        }
     }
 }

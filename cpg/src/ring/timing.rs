@@ -1,6 +1,6 @@
 //! Time-outs of the ring and how they follow from the token time-out (spec 70 §10).
 
-use super::FlowLimits;
+use super::{FlowLimits, WINDOW_BYTES};
 use crate::identity::NodeId;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl RingConfiguration {
             peers,
             timing: Timing::for_nodes(all.len()),
             token_warning: 75,
-            limits: FlowLimits { rotation: 384, visit: 256, accelerated: 128 },
+            limits: FlowLimits { rotation: 384, visit: 256, accelerated: 128, bytes: WINDOW_BYTES },
             fail_recv_const: 2500,
             seqno_unchanged_const: 30,
             payload: 1336,

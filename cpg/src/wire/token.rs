@@ -34,6 +34,13 @@ pub struct Token {
     pub backlog: u32,
     /// Packets sent by all members at their last visit.
     pub sent: u32,
+    /// Bytes of those packets.
+    pub sent_bytes: u32,
+    /// Bytes that all members together may send in this rotation: the least of what they offered in
+    /// the last one.
+    pub window: u32,
+    /// The least that the members since the representative can take in the next rotation.
+    pub offer: u32,
     /// Recovery only: some member still has old-ring packets to re-originate.
     pub recovering: bool,
     /// Missing packets, ascending.
@@ -50,7 +57,8 @@ impl Token {
             return Err(DecodeError::Value { what: "aru beyond seq", found: aru });
         }
         let aru_owner = reader.optional_node()?;
-        let (backlog, sent) = (reader.u32()?, reader.u32()?);
+        let (backlog, sent, sent_bytes) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let (window, offer) = (reader.u32()?, reader.u32()?);
         let recovering = match reader.u8()? {
             0 => false,
             1 => true,
@@ -63,9 +71,21 @@ impl Token {
             return Err(DecodeError::Unsorted { what: "retransmit requests" });
         }
         let vouched = reader.nodes("vouched nodes")?;
-        let token =
-            Token { ring, hop, seq, aru, aru_owner, backlog, sent, recovering, requests, vouched };
-        Ok(token)
+        Ok(Token {
+            ring,
+            hop,
+            seq,
+            aru,
+            aru_owner,
+            backlog,
+            sent,
+            sent_bytes,
+            window,
+            offer,
+            recovering,
+            requests,
+            vouched,
+        })
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
@@ -76,6 +96,9 @@ impl Token {
         put_node(out, self.aru_owner);
         out.put_u32(self.backlog);
         out.put_u32(self.sent);
+        out.put_u32(self.sent_bytes);
+        out.put_u32(self.window);
+        out.put_u32(self.offer);
         out.put_u8(u8::from(self.recovering));
         put_ranges(out, &self.requests);
         let vouched = &self.vouched[..self.vouched.len().min(MAX_NODES)];

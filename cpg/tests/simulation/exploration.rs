@@ -67,7 +67,7 @@ impl Cluster {
             observer: Observer::default(),
             budget,
             sent: 0,
-            limits: FlowLimits { rotation: 8, visit: 4, accelerated: 2 },
+            limits: FlowLimits { rotation: 8, visit: 4, accelerated: 2, bytes: 1 << 16 },
         };
         for index in 0..size {
             cluster.boot(index)?;
@@ -207,7 +207,7 @@ impl Cluster {
         while let Some(output) = node.poll_output() {
             match output {
                 Output::Persist { ring_sequence } => self.disks[index] = ring_sequence,
-                Output::Send { to, bytes } => {
+                Output::Send { to, bytes, .. } => {
                     // What the step delivered is observed before what it sent.
                     self.observer.step(node, std::mem::take(&mut events), true)?;
                     self.observer.sent(node.id(), &bytes, self.limits)?;

@@ -10,6 +10,7 @@ mod load;
 mod mutations;
 mod network;
 mod observer;
+mod visits;
 mod world;
 
 use std::time::{Duration, Instant};

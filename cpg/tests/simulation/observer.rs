@@ -1,6 +1,7 @@
 //! Checks the invariants of spec 70 §18 on everything the simulated nodes send and deliver.
 
 use crate::load::{MessageId, Payload};
+use crate::visits::Visits;
 use cpg::group::{Event, GroupName, Member};
 use cpg::identity::{NodeId, RingId};
 use cpg::node::{Node, NodeEvent};
@@ -16,6 +17,7 @@ macro_rules! ensure {
         if !$condition { return Err(format!($($text)*)); }
     };
 }
+pub(crate) use ensure;
 
 fn digest(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -64,6 +66,7 @@ pub struct Observer {
     contents: HashMap<(RingId, u64), (NodeId, u64)>,
     originated: HashMap<(RingId, NodeId), Vec<u64>>,
     tokens: HashMap<(RingId, u64), (NodeId, u64)>,
+    visits: Visits,
     members: HashMap<RingId, Vec<NodeId>>,
     installed: HashMap<RingId, BTreeSet<NodeId>>,
     first_seq: HashMap<RingId, u64>,
@@ -104,6 +107,7 @@ impl Observer {
         match Packet::decode(bytes.clone()) {
             Err(error) => Err(format!("node {from} sent what does not decode: {error}")),
             Ok(Packet::Data(data)) => {
+                self.visits.packet(from, &data);
                 let key = (data.ring, data.seq);
                 let content = (data.originator, digest(bytes));
                 let known = *self.contents.entry(key).or_insert(content);
@@ -125,12 +129,15 @@ impl Observer {
             Ok(Packet::Token(token)) => {
                 let content = (from, digest(bytes));
                 let key = (token.ring, token.hop);
+                let first = !self.tokens.contains_key(&key);
                 let known = *self.tokens.entry(key).or_insert(content);
                 ensure!(known == content, "O8: two tokens {key:?} by {} and {from}", known.0);
                 ensure!(token.aru <= token.seq, "O9: {token:?}");
-                let members = self.members.get(&token.ring).map_or(16, Vec::len) as u32;
-                ensure!(token.sent <= limits.rotation + members, "O10: {token:?}");
-                Ok(())
+                if !first {
+                    return Ok(()); // sent again
+                }
+                let members = self.members.get(&token.ring).map(Vec::len);
+                self.visits.token(from, &token, limits, members)
             }
             Ok(_) => Ok(()),
         }

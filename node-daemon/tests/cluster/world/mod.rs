@@ -302,7 +302,7 @@ impl World {
                     RingOutput::Persist { ring_sequence } => {
                         self.disks[&node].lock().unwrap().ring_sequence = ring_sequence;
                     }
-                    RingOutput::Send { to, bytes } => {
+                    RingOutput::Send { to, bytes, .. } => {
                         sends.extend(to.iter().map(|to| (NodeId::from(*to), bytes.clone())));
                     }
                 }
