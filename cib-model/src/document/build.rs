@@ -50,7 +50,7 @@ impl<'t> Builder<'t> {
                 text: source.to_owned(),
                 nodes: Vec::with_capacity(source.len() / 64),
                 attributes: Vec::with_capacity(source.len() / 32),
-                names: Names::default(),
+                names: Names::with_capacity((source.len() / 64).min(64)),
                 root: 0,
                 free: NONE,
                 dead_text: 0,

@@ -12,6 +12,11 @@ pub(super) struct NameId(pub(super) u32);
 pub(super) struct Names(IndexSet<Box<str>, RandomState>);
 
 impl Names {
+    /// Room for so many names.
+    pub(super) fn with_capacity(names: usize) -> Names {
+        Names(IndexSet::with_capacity_and_hasher(names, RandomState::default()))
+    }
+
     pub(super) fn get(&self, id: NameId) -> &str {
         &self.0[id.0 as usize]
     }

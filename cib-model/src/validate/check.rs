@@ -58,14 +58,19 @@ impl<'d> Checker<'d> {
     }
 
     fn attributes(&mut self, element: Element<'d>, rule: &'static ElementRule) {
+        // One bit for each of the rule's own attributes, which come first among all.
+        let mut present = 0u64;
+        debug_assert!(rule.attributes.len() <= 64);
         for (name, value) in element.attributes() {
-            let Some(known) = rule.all_attributes().find(|known| known.name == name) else {
+            let found = rule.all_attributes().enumerate().find(|(_, known)| known.name == name);
+            let Some((index, known)) = found else {
                 self.report(element, SchemaSet::ALL, |schemas| Problem::UnknownAttribute {
                     attribute: name.to_owned(),
                     accepted: attribute_names(rule, schemas),
                 });
                 continue;
             };
+            present |= 1u64.checked_shl(index as u32).unwrap_or(0);
             let (ids, references) = known.value.identity();
             self.identities.note(element, known.name, value, ids, references);
             let wrong = SchemaSet::ALL.without(known.value.schemas(value));
@@ -75,8 +80,8 @@ impl<'d> Checker<'d> {
                 accepted: known.value.accepted(schemas),
             });
         }
-        for known in rule.attributes {
-            if element.attribute(known.name).is_none() {
+        for (index, known) in rule.attributes.iter().enumerate() {
+            if present >> index & 1 == 0 {
                 self.report(element, known.required, |_| Problem::MissingAttribute {
                     attribute: known.name,
                 });

@@ -36,7 +36,7 @@ pub(crate) enum Value {
 impl Value {
     /// The schemas in which `text` is a legal value.
     pub(crate) fn schemas(&self, text: &str) -> SchemaSet {
-        let word = text.trim_matches([' ', '\t', '\r', '\n']);
+        let word = text.trim_ascii();
         let everywhere = |legal: bool| if legal { SchemaSet::ALL } else { SchemaSet::EMPTY };
         match self {
             Value::Text => SchemaSet::ALL,

@@ -124,9 +124,7 @@ fn common(cluster: &mut Cluster<'_>, id: ActionId) -> Common {
     let mut params = Vec::new();
     values.insert("crm_feature_set".to_owned(), FEATURE_SET.to_owned());
     add_parameters(cluster, id, &mut values, &mut params);
-    let mut context = BTreeMap::new();
-    add_resource_context(cluster, id, &mut context);
-    values.append(&mut context);
+    add_resource_context(cluster, id, &mut values);
     let fixed = values.keys().cloned().collect();
     add_meta(cluster, id, &mut values);
     Common { values: Arc::new(values), params, fixed, only_on: node_that_matters(cluster, id) }
@@ -193,7 +191,13 @@ fn meta_name(name: &str) -> Option<Cow<'static, str>> {
         "on_node_uuid" => "CRM_meta_on_node_uuid".into(),
         "op_target_rc" => "CRM_meta_op_target_rc".into(),
         _ if name.contains(['#', ':']) => return None,
-        _ => format!("CRM_meta_{}", name.replace('-', "_")).into(),
+        _ => {
+            const PREFIX: &str = "CRM_meta_";
+            let mut shown = String::with_capacity(PREFIX.len() + name.len());
+            shown.push_str(PREFIX);
+            shown.extend(name.chars().map(|c| if c == '-' { '_' } else { c }));
+            shown.into()
+        }
     })
 }
 
