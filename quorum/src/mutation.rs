@@ -24,6 +24,8 @@ pub enum Mutation {
     ApplyBeforeCheck,
     /// The arbiter gives the votes to the winner before the loser has confirmed.
     GrantUnconfirmed,
+    /// The lease lasts from when an answer of the arbiter came, however late, not from when it was asked.
+    LateAnswerExtendsLease,
     /// Half of the voters suffice to win an election.
     WinWithHalf,
     /// Of two versions the newer wins at the one, the older at the other.
@@ -31,7 +33,7 @@ pub enum Mutation {
 }
 
 /// Every mistake there is.
-pub const ALL: [Mutation; 12] = [
+pub const ALL: [Mutation; 13] = [
     Mutation::CountAVoteTwice,
     Mutation::HalfIsEnough,
     Mutation::EitherHalfBreaksTheTie,
@@ -42,6 +44,7 @@ pub const ALL: [Mutation; 12] = [
     Mutation::RebaseOutOfOrder,
     Mutation::ApplyBeforeCheck,
     Mutation::GrantUnconfirmed,
+    Mutation::LateAnswerExtendsLease,
     Mutation::WinWithHalf,
     Mutation::NewerVersionWinsToo,
 ];

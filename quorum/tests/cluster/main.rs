@@ -5,6 +5,7 @@ mod devices;
 mod elections;
 mod exhaustive;
 mod invariants;
+mod leases;
 mod messaging;
 #[cfg(feature = "mutations")]
 mod mutants;

@@ -3,7 +3,7 @@
 use quorum::device::Algorithm;
 use quorum::mutation::{ALL, Mutation, plant};
 
-use crate::{devices, elections, random};
+use crate::{devices, elections, leases, random};
 
 /// The first seed that notices, within a bound.
 fn found(mutation: Mutation) -> Option<(u64, String)> {
@@ -11,6 +11,7 @@ fn found(mutation: Mutation) -> Option<(u64, String)> {
     let run = |seed| match mutation {
         Mutation::WinWithHalf | Mutation::NewerVersionWinsToo => elections::run(seed),
         Mutation::GrantUnconfirmed => devices::run(seed, 4, Algorithm::FiftyFifty, 1),
+        Mutation::LateAnswerExtendsLease => leases::run(seed, 4, Algorithm::FiftyFifty, 1),
         _ => random::run(seed, 400),
     };
     let problem = (0..6000).find_map(|seed| run(seed).err().map(|problem| (seed, problem)));

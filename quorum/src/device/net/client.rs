@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::device::{Heuristics, QuorumDevice};
 use crate::id::{NodeId, RingId};
+use crate::mutation::{self, Mutation};
 use crate::votes::{DeviceRequest, NodeState};
 
 use super::message::{Complaint, HEADER, ListKind, Malformed, Message, Stream, Tls, Verdict};
@@ -266,7 +267,8 @@ impl Client {
                     let (_, sent) = known
                         .and_then(|at| session.echoes.drain(..=at).next_back())
                         .ok_or(Problem::OutOfTurn)?;
-                    session.heard = session.heard.max(sent);
+                    let late = mutation::planted(Mutation::LateAnswerExtendsLease);
+                    session.heard = session.heard.max(if late { now } else { sent });
                     Ok(())
                 }
                 Message::NodeListReply { ring, verdict, .. }
