@@ -127,6 +127,7 @@ pub struct Controller {
     name: String,
     /// Tells our transitions from others'.
     uuid: String,
+    has_watchdog: bool,
     state: State,
     options: Options,
     configured: bool,
@@ -157,6 +158,13 @@ pub struct Controller {
 const NO_ANSWER: u64 = 0;
 
 impl Controller {
+    /// The same, on a node whose watchdog is fed.
+    #[must_use]
+    pub fn with_watchdog(mut self, there: bool) -> Controller {
+        self.has_watchdog = there;
+        self
+    }
+
     /// The controller of a node. `seed` must differ between starts.
     pub fn new(me: NodeId, name: &str, seed: u64) -> Controller {
         let timeout = Options::default().election_timeout;
@@ -171,6 +179,7 @@ impl Controller {
             me,
             name: name.to_owned(),
             uuid,
+            has_watchdog: false,
             state: State::Starting,
             options: Options::default(),
             configured: false,

@@ -146,7 +146,7 @@ impl Controller {
         content.set_attribute(root, "id", &set);
         let mut changed = false;
         for (name, value) in [
-            ("have-watchdog", "false"),
+            ("have-watchdog", if self.has_watchdog { "true" } else { "false" }),
             ("dc-version", version),
             ("cluster-infrastructure", "corosync"),
         ] {

@@ -12,9 +12,16 @@ use fencing::fencer::Configuration;
 use fencing::name::{AgentName, DeviceId, NodeName};
 use fencing::secret::Parameters;
 use fencing::topology::read_levels;
+use fencing::watchdog::WatchdogOption;
 
-/// Reads a CIB, or its `configuration`, for the node of this name.
-pub fn read(document: &Document, node: &str, epoch: i64) -> Configuration {
+/// Reads a CIB, or its `configuration`, for the node of this name. `own_watchdog` is the time after which
+/// its watchdog resets it, if it has one.
+pub fn read(
+    document: &Document,
+    node: &str,
+    own_watchdog: Option<Duration>,
+    epoch: i64,
+) -> Configuration {
     let root = document.root();
     let Some(configuration) =
         (root.name() == "configuration").then_some(root).or_else(|| root.child("configuration"))
@@ -33,8 +40,17 @@ pub fn read(document: &Document, node: &str, epoch: i64) -> Configuration {
         levels: reader.levels(),
         attributes,
         node_ids,
-        watchdog_timeout: reader.watchdog_timeout(),
+        watchdog_timeout: WatchdogOption::parse(watchdog_option(document)).effective(own_watchdog),
     }
+}
+
+/// The time for watchdog fencing as it is configured: the first value of that name, whatever rules say
+/// (spec 81 §10.1).
+pub fn watchdog_option(document: &Document) -> Option<&str> {
+    ["fencing-watchdog-timeout", "stonith-watchdog-timeout"].iter().find_map(|name| {
+        let mut pairs = document.root().descendants().filter(|pair| pair.name() == "nvpair");
+        pairs.find(|pair| pair.attribute("name") == Some(name))?.attribute("value")
+    })
 }
 
 struct Reader<'d> {
@@ -58,13 +74,6 @@ impl<'d> Reader<'d> {
         let crm_config = self.configuration.child("crm_config")?;
         let options = self.values(crm_config, "cluster_property_set", Some(BOOTSTRAP_OPTIONS));
         names.iter().find_map(|name| options.get(name))
-    }
-
-    /// Watchdog fencing, if it is configured with a time of its own.
-    fn watchdog_timeout(&self) -> Option<Duration> {
-        let text = self.option(["fencing-watchdog-timeout", "stonith-watchdog-timeout"])?;
-        let millis = cib_model::scalar::parse_interval_ms(text).ok()?;
-        (millis > 0).then(|| Duration::from_millis(millis))
     }
 
     fn nodes(&self) -> Nodes {
@@ -196,12 +205,12 @@ mod tests {
         )
         .unwrap();
         let ids = |node| {
-            let read = read(&document, node, 0);
+            let read = read(&document, node, None, 0);
             read.devices.iter().map(|device| device.id.as_str().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(ids("n1"), ["a"]);
         assert_eq!(ids("n2"), ["a", "b"]);
-        let configuration = read(&document, "n1", 0);
+        let configuration = read(&document, "n1", None, 0);
         let a = &configuration.devices[0];
         let own: Vec<_> = a.parameters.iter().map(|(n, v)| format!("{n}={}", v.expose())).collect();
         assert_eq!(

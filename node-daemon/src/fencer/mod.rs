@@ -6,21 +6,24 @@ mod request;
 
 pub use agents::{FenceAgents, RealAgents};
 pub use configuration::read as read_configuration;
+use configuration::watchdog_option;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cib_model::Document;
 use fencing::clock::Moment;
 use fencing::executor::CallId;
 use fencing::fencer::{Fencer, Input, Notification, Output, Request, Response};
 use fencing::name::{DeviceId, NodeName};
 use fencing::outcome::Outcome;
 use fencing::process::Finished;
+use fencing::watchdog::check_own_watchdog;
 
 use self::request::{monitor, record, result_of, translate};
 use crate::subsystem::{
     Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceDevice,
-    FenceRequest, FencerEvent, FencerNotice, Interest, NodeId, Now, Outputs, Room, Scope,
+    FenceRequest, FencerEvent, FencerNotice, Interest, Membership, NodeId, Now, Outputs, Room, Scope,
     Subsystem,
 };
 
@@ -50,6 +53,20 @@ pub struct FencerRoom<A> {
     reading: Reading,
     /// When the next reading would be due if they were made at an even pace.
     paced: Duration,
+    /// After this the watchdog of this machine resets it.
+    own_watchdog: Option<Duration>,
+    quorum: Quorum,
+}
+
+/// Whether this node is among those that may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quorum {
+    /// It never was, so it runs nothing.
+    Never,
+    /// It is.
+    Held,
+    /// It was, and now is not, or nobody knows yet: the others may already count on its end.
+    Lost,
 }
 
 /// How the configuration here stands to that of the CIB.
@@ -87,7 +104,48 @@ impl<A: FenceAgents> FencerRoom<A> {
             next_call: 1,
             reading: Reading::Current,
             paced: Duration::ZERO,
+            own_watchdog: None,
+            quorum: Quorum::Never,
         })
+    }
+
+    /// The same on a machine whose watchdog, if it has one, resets it after this time.
+    #[must_use]
+    pub fn with_watchdog(mut self, timeout: Option<Duration>) -> Self {
+        self.own_watchdog = timeout;
+        self
+    }
+
+    /// Whether the watchdog of this machine may be fed: not where the other nodes, out of reach, rely on it
+    /// to end this one.
+    pub fn may_live(&self) -> bool {
+        self.quorum != Quorum::Lost || !self.relies_on_watchdog()
+    }
+
+    /// Whether others take this node for fenced once the watchdog's time is over.
+    fn relies_on_watchdog(&self) -> bool {
+        self.fencer.executor().watchdog.covers(self.fencer.local())
+    }
+
+    fn configure(&mut self, now: Now, document: &Document, out: &mut Outputs) {
+        let own = self.own_watchdog;
+        let configuration = configuration::read(document, &self.name, own, now.epoch());
+        self.fencer.handle(moment(now), Input::Configure(configuration));
+        if !self.relies_on_watchdog() {
+            return;
+        }
+        if let Err(mismatch) = check_own_watchdog(watchdog_option(document), own) {
+            log::error!("fencer: Shutting down: {mismatch}");
+            out.end(Ending::Fatal);
+        }
+    }
+
+    fn take_quorum(&mut self, membership: &Membership) {
+        self.quorum = match self.quorum {
+            _ if membership.quorate && membership.settled => Quorum::Held,
+            Quorum::Never => Quorum::Never,
+            Quorum::Held | Quorum::Lost => Quorum::Lost,
+        };
     }
 
     /// What runs the agents.
@@ -290,6 +348,7 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
             }
             Body::GroupView(view) => self.membership(now, view.members),
             Body::Membership(membership) => {
+                self.take_quorum(&membership);
                 let named = membership.configured.into_iter().map(|node| (node.id, node.name));
                 self.names.extend(named);
                 self.membership(now, self.members.clone());
@@ -304,8 +363,7 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
                     self.read(now, out);
                 }
                 if let Ok(Some(document)) = answer.result {
-                    let configuration = configuration::read(&document, &self.name, now.epoch());
-                    self.fencer.handle(moment(now), Input::Configure(configuration));
+                    self.configure(now, &document, out);
                 }
             }
             Body::Stop => out.end(Ending::Done),
@@ -337,4 +395,101 @@ fn ask(out: &mut Outputs) {
 fn cib(out: &mut Outputs, token: u64, operation: CibOperation) {
     let client = "fencer".to_owned();
     out.here(Room::Cib, CibRequest { token, operation, client, user: None });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subsystem::{CibAnswer, NodeName as Named, SharedDocument, Target};
+
+    /// There are no agents.
+    struct Nobody;
+
+    impl FenceAgents for Nobody {
+        fn run(&mut self, _: Now, _: fencing::executor::AgentRun) {}
+
+        fn read_metadata(&mut self, _: Now, _: fencing::name::AgentName) {}
+
+        fn turn(&mut self, _: Now) {}
+
+        fn take_finished(&mut self) -> Vec<Finished> {
+            Vec::new()
+        }
+
+        fn poll_timeout(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    fn room(own: Option<u64>) -> FencerRoom<Nobody> {
+        let me = NodeId::new(1).unwrap();
+        FencerRoom::new(me, "n1", Nobody, 1).unwrap().with_watchdog(own.map(Duration::from_secs))
+    }
+
+    fn hear(fencer: &mut FencerRoom<Nobody>, body: impl Into<Body>) -> Option<Ending> {
+        let from = Address { node: NodeId::new(1).unwrap(), room: Room::Messaging };
+        let mut out = Outputs::default();
+        let envelope = Envelope { from, to: Target::Here(Room::Fencer), body: body.into() };
+        fencer.handle(Now::default(), envelope, &mut out);
+        out.ended
+    }
+
+    fn quorum(fencer: &mut FencerRoom<Nobody>, quorate: bool, settled: bool) {
+        let me = Named { id: NodeId::new(1).unwrap(), name: "n1".to_owned() };
+        let members = vec![me.id];
+        let configured = vec![me];
+        hear(fencer, Membership { sequence: 1, members, quorate, settled, configured });
+    }
+
+    fn configure(fencer: &mut FencerRoom<Nobody>, time: &str, device: &str) -> Option<Ending> {
+        let text = format!(
+            "<configuration><crm_config><cluster_property_set id='o'>\
+             <nvpair id='w' name='stonith-watchdog-timeout' value='{time}'/>\
+             </cluster_property_set></crm_config><resources>{device}</resources></configuration>"
+        );
+        let document = SharedDocument::new(Document::parse(&text).unwrap());
+        hear(fencer, CibAnswer { token: CONFIGURATION, result: Ok(Some(document)) })
+    }
+
+    #[test]
+    fn a_node_whose_end_others_count_on_is_not_fed_without_quorum() {
+        let mut fencer = room(Some(5));
+        assert_eq!(configure(&mut fencer, "10s", ""), None);
+        quorum(&mut fencer, false, true);
+        assert!(fencer.may_live(), "it never had quorum, so it runs nothing");
+        for (quorate, settled, may_live) in
+            [(true, true, true), (false, true, false), (true, true, true), (true, false, false)]
+        {
+            quorum(&mut fencer, quorate, settled);
+            assert_eq!(fencer.may_live(), may_live, "{quorate} {settled}");
+        }
+        configure(&mut fencer, "0", "");
+        assert!(fencer.may_live(), "nobody counts on it");
+    }
+
+    #[test]
+    fn a_node_that_is_fenced_by_other_means_is_fed_without_quorum() {
+        let device = "<primitive id='watchdog' class='stonith' type='fence_watchdog'>\
+                      <instance_attributes id='i'><nvpair id='h' name='pcmk_host_list' value='n2'/>\
+                      </instance_attributes></primitive>";
+        let mut fencer = room(None);
+        assert_eq!(configure(&mut fencer, "10s", device), None, "and needs no watchdog");
+        quorum(&mut fencer, true, true);
+        quorum(&mut fencer, false, true);
+        assert!(fencer.may_live());
+    }
+
+    #[test]
+    fn a_time_that_does_not_fit_the_watchdog_ends_the_node() {
+        for (own, time, ending) in [
+            (Some(5), "5s", None),
+            (Some(5), "-1", None),
+            (Some(5), "4s", Some(Ending::Fatal)),
+            (None, "10s", Some(Ending::Fatal)),
+            (None, "0", None),
+            (None, "-1", None),
+        ] {
+            assert_eq!(configure(&mut room(own), time, ""), ending, "{own:?} {time}");
+        }
+    }
 }

@@ -75,11 +75,13 @@ pub enum Room {
     Clients,
     /// Starts, watches and stops the others.
     Supervisor,
+    /// Feeds the watchdog of the machine while the others are well.
+    Watchdog,
 }
 
 impl Room {
     /// All of them, in the order in which they are started.
-    pub const ALL: [Room; 9] = [
+    pub const ALL: [Room; 10] = [
         Room::Messaging,
         Room::Cib,
         Room::Fencer,
@@ -89,6 +91,7 @@ impl Room {
         Room::Controller,
         Room::Clients,
         Room::Supervisor,
+        Room::Watchdog,
     ];
 
     /// The name, for logs and command lines.
@@ -103,6 +106,7 @@ impl Room {
             Room::Controller => "controller",
             Room::Clients => "clients",
             Room::Supervisor => "supervisor",
+            Room::Watchdog => "watchdog",
         }
     }
 

@@ -1,10 +1,11 @@
 //! Command lines of a node.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
-use crate::wiring::settings::{Places, default_state};
+use crate::wiring::settings::{Places, WatchdogSettings, default_state};
 
 /// Where a node's things are.
 #[derive(Debug, Clone, Args)]
@@ -31,12 +32,26 @@ pub struct PlaceArguments {
     /// Schema of a configuration that is made anew
     #[arg(long, value_name = "SCHEMA", default_value = "pacemaker-3.9")]
     pub schema: String,
+    /// Watchdog device, to be fed while the node is well: it resets the machine when it is not
+    #[arg(long, value_name = "DEVICE", env = "SBD_WATCHDOG_DEV")]
+    pub watchdog: Option<PathBuf>,
+    /// Time after the last feeding at which the watchdog resets the machine, in whole seconds
+    #[arg(long, value_name = "TIME", env = "SBD_WATCHDOG_TIMEOUT", default_value = "5s", value_parser = whole_seconds)]
+    pub watchdog_timeout: Duration,
     /// How much to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: log::LevelFilter,
     /// Where to log, instead of to standard error
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let millis = cib_model::scalar::parse_interval_ms(text).map_err(|error| error.to_string())?;
+    match millis {
+        1000.. if millis % 1000 == 0 => Ok(Duration::from_millis(millis)),
+        _ => Err("whole seconds are accepted, from 1 up".to_owned()),
+    }
 }
 
 impl PlaceArguments {
@@ -50,6 +65,10 @@ impl PlaceArguments {
             fence_agents: self.fence_agents.clone(),
             ipc_directory: self.ipc_directory.clone(),
             schema: self.schema.clone(),
+            watchdog: self.watchdog.clone().map(|device| WatchdogSettings {
+                device,
+                timeout: self.watchdog_timeout,
+            }),
         }
     }
 
@@ -66,6 +85,11 @@ impl PlaceArguments {
         add("--fence-agents", self.fence_agents.as_os_str());
         add("--schema", self.schema.as_ref());
         add("--log-level", self.log_level.as_str().as_ref());
+        let timeout = format!("{}s", self.watchdog_timeout.as_secs());
+        add("--watchdog-timeout", timeout.as_ref());
+        if let Some(device) = &self.watchdog {
+            add("--watchdog", device.as_os_str());
+        }
         if let Some(directory) = &self.ipc_directory {
             add("--ipc-directory", directory.as_os_str());
         }

@@ -6,13 +6,16 @@ mod instance;
 mod logging;
 mod processes;
 mod threads;
+mod watchdog;
 
 pub use arguments::{PlaceArguments, RunArguments, SubsystemArguments};
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::Sender;
 use std::{io, thread};
 
+use fencing::watchdog::{HostReset, SelfReset, parse_panic_action};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -107,7 +110,12 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         processes::run(&node, &arguments.places)
     };
     match ended {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            if code == PANIC {
+                take_down();
+            }
+            ExitCode::from(code)
+        }
         Err(error) => {
             log::error!("supervisor: {error}");
             // Starting it again would not help.
@@ -115,6 +123,16 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
             ExitCode::from(if in_use { FATAL } else { 1 })
         }
     }
+}
+
+/// Takes the machine down in the way that `PCMK_panic_action` says. Without it that is left to the watchdog,
+/// or to whoever looks at the exit status: the nodes of a demonstration share a machine.
+fn take_down() {
+    let Ok(wanted) = std::env::var("PCMK_panic_action") else { return };
+    let (action, sync) = parse_panic_action(Some(&wanted));
+    let error = HostReset { action, sync, proc: PathBuf::from("/proc") }
+        .reset("a subsystem wants it taken down at once");
+    log::error!("supervisor: this machine cannot be taken down: {error}");
 }
 
 /// Runs one subsystem of a node.

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 
 use super::instance::{Instance, Presence};
 use super::threads::start_ring;
+use super::watchdog::{self, Guard};
 use super::{
     DISCONNECTED, FATAL, News, ORDER, PANIC, PlaceArguments, notify, send_news, stop_envelope,
     watch_signals,
@@ -164,7 +165,20 @@ pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8
     let _ = std::fs::remove_file(hub::socket(&node.state));
     family.start(Room::Messaging)?;
     wait_for(&hub::socket(&node.state))?;
+    let mut guard = None;
     for room in ORDER {
+        if room == Room::Controller {
+            guard = match watchdog::guard(node, |mailbox| {
+                hub::Connection::open(&node.state, Room::Watchdog)?.wire(mailbox)
+            }) {
+                Ok(guard) => guard,
+                Err(error) => {
+                    log::error!("supervisor: {error}");
+                    family.kill_all();
+                    return Ok(FATAL);
+                }
+            };
+        }
         family.start(room)?;
         // The next one may ask this one at once.
         wait_for(&hub::marker(&node.state, room))?;
@@ -172,7 +186,7 @@ pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8
     watch_signals(move || send_news(&sender, News::Stop))?;
     notify("READY=1");
     log::info!("supervisor: node {} ({}) runs", node.name, node.id);
-    let code = watch(&mut family, &receiver)?;
+    let code = watch(&mut family, &receiver, guard)?;
     family.kill_all();
     notify("STOPPING=1");
     Ok(code)
@@ -190,7 +204,11 @@ fn wait_for(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn watch(family: &mut Family, receiver: &Receiver<News>) -> io::Result<u8> {
+fn watch(
+    family: &mut Family,
+    receiver: &Receiver<News>,
+    guard: Option<Guard>,
+) -> io::Result<u8> {
     let mut stopping = false;
     loop {
         let Ok(news) = receiver.recv() else { return Ok(1) };
@@ -200,7 +218,10 @@ fn watch(family: &mut Family, receiver: &Receiver<News>) -> io::Result<u8> {
                 log::info!("supervisor: stopping");
                 family.signal(Room::Controller, Signal::TERM);
             }
-            News::Ended(Room::Controller, Ending::Done) => return Ok(stop_rest(family, receiver)),
+            News::Ended(Room::Controller, Ending::Done) => {
+                guard.map(Guard::release);
+                return Ok(stop_rest(family, receiver));
+            }
             News::Ended(Room::Messaging, _) => return Ok(DISCONNECTED),
             News::Ended(room, Ending::Fatal) => {
                 log::error!("supervisor: shutting down because {room} had a fatal failure");

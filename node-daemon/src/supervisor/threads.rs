@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::instance::Instance;
-use super::{DISCONNECTED, News, ORDER, notify, send_news, status, stop_envelope, watch_signals};
+use super::watchdog::{self, Guard};
+use super::{DISCONNECTED, FATAL, News, ORDER, notify, send_news, status, stop_envelope, watch_signals};
 use crate::subsystem::{Ending, Room};
 use crate::wiring::ring::RingLoop;
 use crate::wiring::room::Room as Loop;
@@ -72,19 +73,38 @@ pub(super) fn run(node: &NodeSettings) -> io::Result<u8> {
     let clock = Clock::start();
     let (sender, receiver) = channel();
     let post = start_ring(node, clock, &sender)?;
+    let mut guard = None;
     for room in ORDER {
+        if room == Room::Controller {
+            let (own, open) = (post.clone(), post.clone());
+            guard = match watchdog::guard(node, |mailbox| {
+                open.open(Room::Watchdog, mailbox);
+                Ok(own)
+            }) {
+                Ok(guard) => guard,
+                Err(error) => {
+                    log::error!("supervisor: {error}");
+                    return Ok(FATAL);
+                }
+            };
+        }
         start_room(room, node, clock, &post, &sender)?;
     }
     let for_signals = sender.clone();
     watch_signals(move || send_news(&for_signals, News::Stop))?;
     notify("READY=1");
     log::info!("supervisor: node {} ({}) runs", node.name, node.id);
-    let code = watch(node, &post, &receiver);
+    let code = watch(node, &post, &receiver, guard);
     notify("STOPPING=1");
     Ok(code)
 }
 
-fn watch(node: &NodeSettings, post: &Arc<Postmaster>, receiver: &Receiver<News>) -> u8 {
+fn watch(
+    node: &NodeSettings,
+    post: &Arc<Postmaster>,
+    receiver: &Receiver<News>,
+    guard: Option<Guard>,
+) -> u8 {
     let mut stopping = false;
     loop {
         match receiver.recv() {
@@ -94,6 +114,7 @@ fn watch(node: &NodeSettings, post: &Arc<Postmaster>, receiver: &Receiver<News>)
                 post.post(stop_envelope(node.id, Room::Controller));
             }
             Ok(News::Ended(Room::Controller, Ending::Done)) => {
+                guard.map(Guard::release);
                 return stop_rest(node, post, receiver);
             }
             Ok(News::Ended(Room::Messaging, _)) => return DISCONNECTED,

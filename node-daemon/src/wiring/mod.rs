@@ -15,4 +15,4 @@ pub mod window;
 
 pub use clock::Clock;
 pub use post::{Inbox, Mail, Post, Postmaster};
-pub use settings::{NodeSettings, SettingsError};
+pub use settings::{NodeSettings, SettingsError, WatchdogSettings};

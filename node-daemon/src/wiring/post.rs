@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mio::Waker;
 
@@ -45,6 +46,21 @@ impl Inbox {
             }
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(Gone),
+        }
+    }
+
+    /// Waits for the next piece of mail, but not longer than this.
+    ///
+    /// # Errors
+    /// When all senders are gone.
+    pub fn wait_for(&self, longest: Duration) -> Result<Option<Mail>, Gone> {
+        match self.receiver.recv_timeout(longest) {
+            Ok(mail) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Ok(Some(mail))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Gone),
         }
     }
 

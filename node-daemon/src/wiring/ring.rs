@@ -15,7 +15,7 @@ use super::post::{Inbox, Mail, Mailbox, Postmaster};
 use super::window::Window;
 use super::{Clock, NodeSettings, Post, SettingsError};
 use crate::messaging::{Messaging, RingReport, VotesStore};
-use crate::subsystem::{Body, Ending, Room};
+use crate::subsystem::{Address, Body, Ending, Room};
 
 /// How long an orderly leave may take.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -148,7 +148,7 @@ impl RingLoop {
             for _ in 0..BATCH {
                 match self.inbox.next() {
                     Ok(Some(mail)) => {
-                        if self.take(mail)? {
+                        if self.take(mail, post)? {
                             return self.leave();
                         }
                     }
@@ -167,7 +167,7 @@ impl RingLoop {
     }
 
     /// Takes mail. True when it says to stop.
-    fn take(&mut self, mail: Mail) -> Result<bool, RingError> {
+    fn take(&mut self, mail: Mail, post: &Postmaster) -> Result<bool, RingError> {
         match mail {
             Mail::Attach(room) => self.messaging.attach(room),
             Mail::Detach(room) => {
@@ -176,6 +176,10 @@ impl RingLoop {
             }
             Mail::Envelope(envelope) => match envelope.body {
                 Body::Stop if envelope.to.room() == Room::Messaging => return Ok(true),
+                Body::HealthQuestion(asked) if envelope.to.room() == Room::Messaging => {
+                    let from = Address { node: envelope.from.node, room: Room::Messaging };
+                    post.post(super::room::health(from, asked.round, true));
+                }
                 _ => self.messaging.send(&envelope),
             },
         }

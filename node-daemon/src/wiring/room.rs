@@ -9,7 +9,9 @@ use mio::{Events, Poll, Registry, Token, Waker};
 
 use super::Clock;
 use super::post::{Inbox, Mail, Mailbox, Post};
-use crate::subsystem::{Address, Ending, Envelope, NodeId, Outputs, Subsystem};
+use crate::subsystem::{
+    Address, Body, Ending, Envelope, HealthAnswer, NodeId, Outputs, Subsystem, Target,
+};
 
 /// Wakes the loop when mail arrives.
 const MAIL: Token = Token(0);
@@ -33,6 +35,17 @@ pub trait Resident: Subsystem {
     fn ready(&mut self, event: &Event) {
         let _ = event;
     }
+
+    /// Whether, as far as this subsystem knows, the watchdog may be fed.
+    fn is_fit(&self) -> bool {
+        true
+    }
+}
+
+/// The answer of a subsystem that was asked how it is.
+pub(super) fn health(from: Address, round: u64, is_fit: bool) -> Envelope {
+    let to = Target::Here(crate::subsystem::Room::Watchdog);
+    Envelope { from, to, body: HealthAnswer { round, is_fit }.into() }
 }
 
 /// The loop, before its subsystem has begun.
@@ -108,6 +121,10 @@ impl Room {
             for _ in 0..BATCH {
                 match inbox.next() {
                     Ok(Some(Mail::Envelope(envelope))) => {
+                        if let Body::HealthQuestion(asked) = envelope.body {
+                            post.post(health(from, asked.round, subsystem.is_fit()));
+                            continue;
+                        }
                         subsystem.handle(clock.now(), *envelope, &mut out);
                         ended = ended.or(send(&mut out));
                     }

@@ -48,6 +48,10 @@ impl Resident for FencerRoom<RealAgents> {
     fn ready(&mut self, event: &Event) {
         self.agents_mut().ready(event);
     }
+
+    fn is_fit(&self) -> bool {
+        self.may_live()
+    }
 }
 
 /// Makes a directory for its owner only.
@@ -82,7 +86,10 @@ pub fn run(
         }
         Room::Attributes => inside.run(me, clock, post, Attributes::new(me, name)),
         Room::Scheduler => inside.run(me, clock, post, Scheduler::new(utc_offset())),
-        Room::Controller => inside.run(me, clock, post, Controller::new(me, name, seed)),
+        Room::Controller => {
+            let controller = Controller::new(me, name, seed);
+            inside.run(me, clock, post, controller.with_watchdog(node.watchdog.is_some()))
+        }
         Room::Executor => {
             let scratch = scratch(node)?;
             let mut paths = AgentPaths::below(node.ocf_root.clone());
@@ -111,10 +118,11 @@ pub fn run(
             let processes = ProcessDriver::new(&node.fence_agents, secrets, FIRST_TOKEN);
             let agents = RealAgents::new(processes, inside.registry(), FIRST_TOKEN)?;
             let fencer = FencerRoom::new(me, name, agents, seed).map_err(io::Error::other)?;
-            inside.run(me, clock, post, fencer)
+            let own = node.watchdog.as_ref().map(|watchdog| watchdog.timeout);
+            inside.run(me, clock, post, fencer.with_watchdog(own))
         }
         Room::Clients => inside.run(me, clock, post, Server::new(name, &node.ipc, FIRST_TOKEN)?),
-        Room::Messaging | Room::Supervisor => {
+        Room::Messaging | Room::Supervisor | Room::Watchdog => {
             Err(io::Error::other(format!("{room} is no subsystem of this kind")))
         }
     }

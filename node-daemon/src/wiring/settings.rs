@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cpg::configuration::{
     ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, Crypto, IpVersion,
@@ -41,6 +42,15 @@ pub enum SettingsError {
     Key(String),
 }
 
+/// A watchdog of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchdogSettings {
+    /// Its device.
+    pub device: PathBuf,
+    /// How long after the last feeding it resets the machine; whole seconds.
+    pub timeout: Duration,
+}
+
 /// Where a node's things are.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -58,6 +68,8 @@ pub struct Places {
     pub ipc_directory: Option<PathBuf>,
     /// Schema of a CIB that is made anew.
     pub schema: String,
+    /// The watchdog to be fed, if there is one.
+    pub watchdog: Option<WatchdogSettings>,
 }
 
 /// A node's configuration.
@@ -77,6 +89,8 @@ pub struct NodeSettings {
     pub schema: String,
     /// Where local clients connect.
     pub ipc: Place,
+    /// The watchdog to be fed, if there is one.
+    pub watchdog: Option<WatchdogSettings>,
     /// Variables for every agent.
     pub environment: Vec<(String, Option<OsString>)>,
     cluster: ClusterConfiguration,
@@ -153,6 +167,7 @@ impl NodeSettings {
             fence_agents: places.fence_agents.clone(),
             schema: places.schema.clone(),
             ipc: places.ipc_directory.clone().map_or(Place::Namespace, Place::Directory),
+            watchdog: places.watchdog.clone(),
             environment: environment(places),
             cluster,
             map,

@@ -7,6 +7,7 @@ mod executor;
 mod fencer;
 mod membership;
 mod scheduler;
+mod watchdog;
 
 pub use attributes::{AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest};
 pub use cib::{
@@ -24,6 +25,7 @@ pub use fencer::{
 };
 pub use membership::{GroupView, Membership, NodeName};
 pub use scheduler::{ScheduleAnswer, ScheduleRequest};
+pub use watchdog::{HealthAnswer, HealthQuestion};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,4 +91,8 @@ bodies! {
     ControllerRequest(ControllerRequest),
     /// From the controller, to clients.
     ControllerAnswer(ControllerAnswer),
+    /// To a subsystem, from the watchdog's feeder.
+    HealthQuestion(HealthQuestion),
+    /// To the watchdog's feeder.
+    HealthAnswer(HealthAnswer),
 }

@@ -61,7 +61,7 @@ impl SimNode {
             Room::Fencer => &mut self.fencer,
             Room::Scheduler => &mut self.scheduler,
             Room::Controller => &mut self.controller,
-            Room::Messaging | Room::Clients | Room::Supervisor => return None,
+            Room::Messaging | Room::Clients | Room::Supervisor | Room::Watchdog => return None,
         })
     }
 
