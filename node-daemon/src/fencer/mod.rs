@@ -23,8 +23,8 @@ use fencing::watchdog::check_own_watchdog;
 use self::request::{monitor, record, result_of, translate};
 use crate::subsystem::{
     Address, Body, CibOperation, CibRequest, Ending, Envelope, FenceAnswer, FenceDevice,
-    FenceRequest, FencerEvent, FencerNotice, Interest, Membership, NodeId, Now, Outputs, Room, Scope,
-    Subsystem,
+    FenceRequest, FencerEvent, FencerNotice, Interest, Membership, NodeId, Now, Outputs, Room,
+    Scope, Subsystem,
 };
 
 /// Most requests that may wait for an answer.

@@ -65,10 +65,10 @@ impl PlaceArguments {
             fence_agents: self.fence_agents.clone(),
             ipc_directory: self.ipc_directory.clone(),
             schema: self.schema.clone(),
-            watchdog: self.watchdog.clone().map(|device| WatchdogSettings {
-                device,
-                timeout: self.watchdog_timeout,
-            }),
+            watchdog: self
+                .watchdog
+                .clone()
+                .map(|device| WatchdogSettings { device, timeout: self.watchdog_timeout }),
         }
     }
 

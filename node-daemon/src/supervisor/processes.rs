@@ -204,11 +204,7 @@ fn wait_for(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn watch(
-    family: &mut Family,
-    receiver: &Receiver<News>,
-    guard: Option<Guard>,
-) -> io::Result<u8> {
+fn watch(family: &mut Family, receiver: &Receiver<News>, guard: Option<Guard>) -> io::Result<u8> {
     let mut stopping = false;
     loop {
         let Ok(news) = receiver.recv() else { return Ok(1) };

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::instance::Instance;
 use super::watchdog::{self, Guard};
-use super::{DISCONNECTED, FATAL, News, ORDER, notify, send_news, status, stop_envelope, watch_signals};
+use super::{
+    DISCONNECTED, FATAL, News, ORDER, notify, send_news, status, stop_envelope, watch_signals,
+};
 use crate::subsystem::{Ending, Room};
 use crate::wiring::ring::RingLoop;
 use crate::wiring::room::Room as Loop;

@@ -336,8 +336,7 @@ mod tests {
         let (noted, me) = (Noted::default(), NodeId::new(1).unwrap());
         let post = Arc::new(Well(mailbox.clone()));
         let mailboxes = (mailbox.clone(), inbox);
-        let guard =
-            begin(me, Duration::from_millis(300), noted.clone(), post, mailboxes).unwrap();
+        let guard = begin(me, Duration::from_millis(300), noted.clone(), post, mailboxes).unwrap();
         let end = Instant::now() + Duration::from_secs(20);
         while noted.text().len() < 3 {
             assert!(Instant::now() < end, "fed {} times", noted.text().len());
@@ -363,10 +362,9 @@ mod tests {
     fn nobody_else_can_have_it_disarmed() {
         let (guard, noted, mailbox) = guarded();
         let me = Address { node: NodeId::new(1).unwrap(), room: Room::Watchdog };
-        for from in [
-            Address { node: NodeId::new(2).unwrap(), ..me },
-            Address { room: Room::Clients, ..me },
-        ] {
+        for from in
+            [Address { node: NodeId::new(2).unwrap(), ..me }, Address { room: Room::Clients, ..me }]
+        {
             let to = Target::Here(Room::Watchdog);
             mailbox.put(Mail::Envelope(Box::new(Envelope { from, to, body: Body::Stop })));
         }

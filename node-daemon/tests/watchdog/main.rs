@@ -53,8 +53,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists =
-        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let all: Vec<String> = lists.collect();
     all.join(" ").split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
