@@ -215,7 +215,9 @@ fn watch(family: &mut Family, receiver: &Receiver<News>, guard: Option<Guard>) -
                 family.signal(Room::Controller, Signal::TERM);
             }
             News::Ended(Room::Controller, Ending::Done) => {
-                guard.map(Guard::release);
+                if let Some(guard) = guard {
+                    guard.release();
+                }
                 return Ok(stop_rest(family, receiver));
             }
             News::Ended(Room::Messaging, _) => return Ok(DISCONNECTED),

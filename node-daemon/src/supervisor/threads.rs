@@ -116,7 +116,9 @@ fn watch(
                 post.post(stop_envelope(node.id, Room::Controller));
             }
             Ok(News::Ended(Room::Controller, Ending::Done)) => {
-                guard.map(Guard::release);
+                if let Some(guard) = guard {
+                    guard.release();
+                }
                 return stop_rest(node, post, receiver);
             }
             Ok(News::Ended(Room::Messaging, _)) => return DISCONNECTED,
