@@ -232,7 +232,8 @@ mod tests {
         Key::new(&[byte; 128], Cipher::default()).unwrap()
     }
 
-    fn endpoints(now: Time) -> Vec<Endpoint> {
+    /// Three nodes with these digests of their configurations.
+    fn endpoints(digests: [u64; 3], now: Time) -> Vec<Endpoint> {
         let ids: Vec<NodeId> = (1..=3).filter_map(NodeId::new).collect();
         let endpoint = |node: &NodeId| {
             let peers = ids.iter().map(|id| Peer {
@@ -240,8 +241,10 @@ mod tests {
                 addresses: vec![LinkAddress { link: 0, address: address(id.get() as usize) }],
             });
             let token = Duration::from_secs(1);
+            let mut ring = RingConfiguration::new(*node, ids.clone());
+            ring.digest = digests[node.get() as usize - 1];
             let configuration = EndpointConfiguration {
-                ring: RingConfiguration::new(*node, ids.clone()),
+                ring,
                 links: LinkConfiguration::new(*node, peers.collect(), token),
                 keyring: Some(Keyring::new(key(1))),
             };
@@ -279,10 +282,25 @@ mod tests {
         })
     }
 
+    /// A node that comes with another configuration is refused before it disturbs anyone (spec 70 §19, W20).
+    #[test]
+    fn another_configuration_is_refused_at_the_door() {
+        let mut now = Time::ZERO;
+        let mut nodes = endpoints([7, 7, 8], now);
+        let members = |node: &Endpoint| node.node().protocol().ring().map(|(_, m)| m.len());
+        let entered = |node: &Endpoint| node.node().protocol().statistics().gather_entered;
+        run(&mut nodes, &mut now, Duration::from_secs(5));
+        let together: Vec<_> = nodes.iter().map(members).collect();
+        assert_eq!(together, [Some(2), Some(2), Some(1)]);
+        let before: Vec<u64> = nodes.iter().map(entered).collect();
+        run(&mut nodes, &mut now, Duration::from_secs(10));
+        assert_eq!(nodes.iter().map(entered).collect::<Vec<_>>(), before, "nobody was disturbed");
+    }
+
     #[test]
     fn keys_rotate_while_the_ring_stays() {
         let mut now = Time::ZERO;
-        let mut nodes = endpoints(now);
+        let mut nodes = endpoints([0; 3], now);
         run(&mut nodes, &mut now, Duration::from_secs(3));
         assert!(whole(&nodes));
         let rings = |nodes: &[Endpoint]| -> u64 {
