@@ -524,7 +524,11 @@ fn delete_history(name: &str) -> crate::subsystem::CibUpdate {
     super::delete_all(format!("//node_state[@uname='{name}']/lrm"))
 }
 
-/// How many processors there are.
+/// How many processors there are. To find out takes reading files, so it is done once.
 fn cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+    static CORES: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *CORES.get_or_init(|| {
+        let found = std::thread::available_parallelism();
+        found.map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+    })
 }
