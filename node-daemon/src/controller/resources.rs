@@ -244,7 +244,7 @@ impl Controller {
             interval_ms: interval,
             timeout_ms: if timeout == 0 { interval.into() } else { timeout },
             start_delay_ms: millis("CRM_meta_start_delay"),
-            parameters,
+            parameters: parameters.into(),
             key: action.transition_key.clone(),
         };
         out.here(Room::Executor, ExecutorRequest::Execute(operation));

@@ -1,7 +1,5 @@
 //! Requests in the words of crate fencing, and its answers in ours.
 
-use std::collections::BTreeMap;
-
 use fencing::agent::Action;
 use fencing::clock::Seconds;
 use fencing::device::DeviceDefinition;
@@ -13,7 +11,7 @@ use fencing::secret::Parameters;
 use fencing::topology::{self, LevelDefinition};
 
 use crate::subsystem::{
-    DeviceQuestion, FenceVerb, FencingRecord, FencingResult, FencingTask, LevelTarget,
+    DeviceQuestion, FenceVerb, FencingRecord, FencingResult, FencingTask, HiddenValues, LevelTarget,
 };
 
 /// Asks a device whether it answers.
@@ -99,7 +97,7 @@ pub(super) fn translate(task: FencingTask) -> Result<(Request, Option<(DeviceId,
 fn definition(
     device: &str,
     agent: &str,
-    parameters: BTreeMap<String, String>,
+    parameters: HiddenValues,
     provides_unfencing: bool,
 ) -> Result<DeviceDefinition, String> {
     let mut given = Parameters::new();

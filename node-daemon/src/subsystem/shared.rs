@@ -12,6 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::scheduler::graph;
 
+/// What debug output, and so the log, tells of a document. The rest may hold passwords.
+fn outline(document: &Document) -> String {
+    let root = document.root();
+    format!("<{}> of {} bytes", root.name(), root.to_xml_compact().len())
+}
+
 /// A document that costs nothing to send within a process.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SharedDocument(Arc<Document>);
@@ -49,7 +55,7 @@ impl Deref for SharedDocument {
 
 impl fmt::Debug for SharedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.root().to_xml_compact())
+        f.write_str(&outline(&self.0))
     }
 }
 
@@ -86,7 +92,7 @@ impl Deref for SharedPatch {
 
 impl fmt::Debug for SharedPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_document().root().to_xml_compact())
+        f.write_str(&outline(&self.0.to_document()))
     }
 }
 
@@ -129,7 +135,7 @@ impl Deref for SharedTransition {
 
 impl fmt::Debug for SharedTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_xml())
+        write!(f, "<transition_graph> of {} bytes", self.0.to_xml().len())
     }
 }
 

@@ -1,10 +1,10 @@
 //! The executor's messages (spec 80), within a node.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::AgentName;
+use super::{AgentName, HiddenValues};
 
 /// An operation to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +22,13 @@ pub struct Operation {
     /// How long to wait first.
     pub start_delay_ms: u64,
     /// Parameters and meta-attributes.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: HiddenValues,
     /// Comes back with the result: the transition key.
     pub key: String,
 }
 
 /// An alert to send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRun {
     /// Its id.
     pub id: String,
@@ -38,6 +38,13 @@ pub struct AlertRun {
     pub timeout_ms: u64,
     /// Its environment.
     pub environment: Vec<(String, String)>,
+}
+
+impl fmt::Debug for AlertRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("AlertRun").field("id", &self.id).field("environment", &names).finish()
+    }
 }
 
 /// A request to the executor.

@@ -1,8 +1,8 @@
 //! The fencer's messages (spec 81), within a node.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+use super::HiddenValues;
 
 /// How to fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub enum FencingTask {
         /// Its agent.
         agent: String,
         /// Its parameters.
-        parameters: BTreeMap<String, String>,
+        parameters: HiddenValues,
         /// Time for it, in seconds.
         timeout_s: u32,
     },
@@ -87,7 +87,7 @@ pub enum FencingTask {
         /// Its agent.
         agent: String,
         /// Its parameters.
-        parameters: BTreeMap<String, String>,
+        parameters: HiddenValues,
         /// It lets nodes back in.
         unfences: bool,
     },

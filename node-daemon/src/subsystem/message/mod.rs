@@ -5,6 +5,7 @@ mod cib;
 mod controller;
 mod executor;
 mod fencer;
+mod hidden;
 mod membership;
 mod scheduler;
 mod watchdog;
@@ -23,6 +24,7 @@ pub use fencer::{
     DeviceQuestion, FenceAnswer, FenceDevice, FenceRequest, FenceVerb, FencerEvent, FencerNotice,
     FencingRecord, FencingResult, FencingTask, LevelTarget,
 };
+pub use hidden::HiddenValues;
 pub use membership::{GroupView, Membership, NodeName};
 pub use scheduler::{ScheduleAnswer, ScheduleRequest};
 pub use watchdog::{HealthAnswer, HealthQuestion};

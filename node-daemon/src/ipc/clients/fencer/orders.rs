@@ -1,11 +1,11 @@
 //! What clients ask the fencer (spec 81 §14.1).
 
-use std::collections::BTreeMap;
-
 use cib_model::Element;
 
 use super::{ALLOW_SELF, BROADCAST, BY_ID, Call, MANUAL};
-use crate::subsystem::{DeviceQuestion, FenceVerb, FencingResult, FencingTask, LevelTarget};
+use crate::subsystem::{
+    DeviceQuestion, FenceVerb, FencingResult, FencingTask, HiddenValues, LevelTarget,
+};
 
 /// Default time for what has none, in seconds.
 const TIMEOUT_S: u32 = 120;
@@ -132,7 +132,7 @@ fn register(root: Element<'_>) -> Result<FencingTask, FencingResult> {
     let device = payload(root, "st_device_id").ok_or_else(missing)?;
     let text = |name| device.attribute(name).map(str::to_owned).ok_or_else(missing);
     let attributes = device.child("attributes").into_iter().flat_map(|a| a.attributes());
-    let parameters: BTreeMap<String, String> =
+    let parameters: HiddenValues =
         attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Ok(FencingTask::RegisterDevice {
         device: text("id")?,
