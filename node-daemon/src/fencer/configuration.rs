@@ -178,7 +178,7 @@ impl<'d> Reader<'d> {
                 };
             }
         }
-        score > Score::MINUS_INFINITY
+        score >= Score::ZERO
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
                <primitive id="c" class="stonith" type="fence_c"><meta_attributes id="cm">
                  <nvpair id="cm1" name="target-role" value="Stopped"/></meta_attributes></primitive>
                <primitive id="d" class="ocf" provider="p" type="D"/></resources>
-               <constraints><rsc_location id="l" rsc="b" node="n1" score="-INFINITY"/></constraints>
+               <constraints><rsc_location id="l" rsc="b" node="n1" score="-5"/></constraints>
                <fencing-topology><fencing-level id="f1" target="n1" index="1" devices="a"/></fencing-topology>
                </configuration></cib>"#,
         )
