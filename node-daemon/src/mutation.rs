@@ -16,6 +16,8 @@ pub enum Mutation {
     IgnoreOtherDc,
     /// A node that is lost is taken for one that left in order.
     ExpectLossOfAll,
+    /// A change that is ordered while a CIB is on its way to all is not in what comes out.
+    ForgetOvertaken,
     /// A change of the CIB is acknowledged before the order of changes has reached it.
     AcknowledgeEarly,
     /// Failures are not counted, and no result that is not as expected makes the DC plan anew.
@@ -24,13 +26,14 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 8] = [
+    pub const ALL: [Mutation; 9] = [
         Mutation::ActBeforeVerdict,
         Mutation::TrustFailedFencing,
         Mutation::JoinByVersion,
         Mutation::ForgetCertificate,
         Mutation::IgnoreOtherDc,
         Mutation::ExpectLossOfAll,
+        Mutation::ForgetOvertaken,
         Mutation::AcknowledgeEarly,
         Mutation::IgnoreFailures,
     ];

@@ -19,6 +19,7 @@ pub mod apply;
 mod certificate;
 mod journal;
 mod store;
+mod synchronisation;
 
 pub use certificate::{Certificate, NoCertificate};
 pub use store::{BackgroundStore, CibFiles, LoadError, Loaded, Store};
@@ -33,6 +34,7 @@ use cib_model::patch::{self, AttributeOrder, Patch};
 
 use crate::cib::access::GroupsOf;
 use crate::cib::apply::Versioning;
+use crate::cib::synchronisation::Questions;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate,
@@ -73,6 +75,7 @@ pub struct CibManager {
     certified: bool,
     /// Questions for whole CIBs, and who is to send them.
     awaited: BTreeMap<u64, NodeId>,
+    questions: Questions,
     /// Who is told of which changes.
     subscribers: BTreeMap<Room, Interest>,
     next_number: u64,
@@ -112,6 +115,7 @@ impl CibManager {
             certificate,
             certified: false,
             awaited: BTreeMap::new(),
+            questions: Questions::default(),
             subscribers: BTreeMap::new(),
             next_number: 1,
             under_way: BTreeMap::new(),
@@ -242,6 +246,9 @@ impl CibManager {
         match message {
             CibPeer::Apply { number, origin, updates, dry_run } => {
                 let (applied, saves) = (self.applied, self.saves);
+                if !dry_run {
+                    self.questions.change(&origin, &updates);
+                }
                 let result = self.apply(now, &origin, &updates, dry_run, out);
                 if let Err(error) = &result {
                     log::debug!("cib: {} of {}: {error}", origin.client, origin.node_name);
@@ -257,20 +264,23 @@ impl CibManager {
                     }
                 }
             }
-            CibPeer::SendYours { number, asked_by, ring, .. } if ring != self.ring => {
-                if asked_by == self.me {
+            CibPeer::SendYours { from, number, asked_by, ring } => {
+                // One that is not for the ring this node knows may be for the next one.
+                self.questions.ask(asked_by, number, ring, self.document.clone());
+                if ring == self.ring && from == self.me {
+                    self.send_whole(now, number, asked_by, None, out);
+                } else if ring != self.ring && asked_by == self.me {
                     self.conclude(number, Err(CibError::NotConnected), out);
                 }
             }
-            CibPeer::SendYours { from, number, asked_by, .. } if from == self.me => {
-                self.send_whole(now, number, asked_by, None, out);
-            }
-            CibPeer::SendYours { .. } => {}
             CibPeer::Whole { document, digest, number, asked_by, only, ring, origin } => {
                 let result = match only {
                     Some(node) if node != self.me => return,
                     _ if ring != self.ring => Err(CibError::NotConnected),
-                    _ => self.install(now, document, &digest, origin, out),
+                    Some(_) => self.install(now, document, &digest, origin, out),
+                    None => {
+                        self.synchronise(now, (asked_by, number), document, &digest, origin, out)
+                    }
                 };
                 if asked_by == self.me && number != 0 {
                     self.conclude(number, result.map(|()| None), out);
@@ -476,6 +486,39 @@ impl CibManager {
         for number in lost {
             self.conclude(number, Err(CibError::NotConnected), out);
         }
+    }
+
+    /// Takes the CIB that all are to have, with what was ordered since it was asked for.
+    fn synchronise(
+        &mut self,
+        now: Now,
+        (asked_by, number): (NodeId, u64),
+        document: SharedDocument,
+        digest: &str,
+        origin: UpdateOrigin,
+        out: &mut Outputs,
+    ) -> Result<(), CibError> {
+        let Some(question) = self.questions.answer(asked_by, number) else {
+            return self.install(now, document, digest, origin, out);
+        };
+        if planted(Mutation::ForgetOvertaken) {
+            return self.install(now, document, digest, origin, out);
+        }
+        let Some(since) = question.since else { return Err(CibError::NotConnected) };
+        if apply::digest_of(&question.had) == digest {
+            return Ok(());
+        }
+        self.install(now, document, digest, origin, out)?;
+        for (origin, updates) in since {
+            if let Err(error) = self.apply(now, &origin, &updates, false, out) {
+                log::warn!(
+                    "cib: a change by {} of {} cannot be made to the CIB of the cluster: {error}",
+                    origin.client,
+                    origin.node_name
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Takes a whole CIB in place of this one's.

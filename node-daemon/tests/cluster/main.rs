@@ -207,6 +207,36 @@ fn a_node_that_was_cut_off_does_not_undo_what_the_cluster_acknowledged() {
     }
 }
 
+/// The CIB is changed again and again while nodes join and the cluster's CIB is sent to all.
+fn changed_while_joining(seed: u64) -> World {
+    let mut world = started(3, seed);
+    settle(&mut world, Duration::from_secs(10));
+    for round in 0..4 {
+        let node = id((round + seed as u32) % 3 + 1);
+        match round % 2 {
+            0 => world.fault(Fault::Crash(node, Room::Controller)),
+            _ => world.fault(Fault::Crash(node, Room::Cib)),
+        }
+        for write in 0..60 {
+            let at = id(world.random.u32(1..=3));
+            world.fault(Fault::Write(at, format!("{seed}-{round}-{write}")));
+            let pause = world.random.u64(100..2000);
+            world.run_for(Duration::from_micros(pause));
+        }
+        whole_and_quiet(&mut world, Duration::from_secs(1));
+    }
+    world
+}
+
+#[test]
+fn what_is_changed_while_the_cib_is_sent_to_all_stays() {
+    for seed in 1..=12 {
+        let world = changed_while_joining(seed);
+        assert!(world.acknowledged.len() > 100, "{}", world.acknowledged.len());
+        check(&world);
+    }
+}
+
 /// A random history of faults, then peace: the cluster must come to rest with everything in order.
 fn history(seed: u64) -> World {
     let mut world = started(3, seed);
@@ -327,12 +357,13 @@ fn random_histories_end_in_order() {
     assert!(failed.is_empty(), "{} of {seeds} seeds fail: {failed:?}", failed.len());
 }
 
-/// A directed story for two seeds in ten, a random one for the others.
+/// A directed story for three seeds in ten, a random one for the others.
 #[cfg(feature = "mutations")]
 fn any_history(seed: u64) -> World {
     match seed % 10 {
         0 => cut_off_and_not_fenced(seed),
         5 => changed_while_cut_off(seed),
+        7 => changed_while_joining(seed),
         _ => history(seed),
     }
 }
