@@ -21,7 +21,8 @@ pub fn measure(
         .args(["measure", "--only", parts, "--tokens", tokens, "--runs", &runs.to_string()])
         .arg("--json")
         .arg(&file)
-        .status()?;
+        .status()
+        .map_err(|error| format!("{}, which must be executable: {error}", script.display()))?;
     if !status.success() {
         return Err(format!("{}: {status}", script.display()).into());
     }
