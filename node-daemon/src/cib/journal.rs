@@ -20,6 +20,8 @@ const NAME: &str = "cib.journal";
 const LONG: u64 = 1 << 20;
 /// What a header begins with.
 const MAGIC: &str = "understudy-cib-journal-2";
+/// What those of all versions begin with.
+const ANY_MAGIC: &str = "understudy-cib-journal-";
 
 /// What one change adds.
 #[derive(Debug, Clone)]
@@ -141,6 +143,13 @@ pub fn replay(directory: &Path, base: Document) -> (Document, Certificate) {
             return (base, certificate);
         }
     };
+    if bytes.starts_with(ANY_MAGIC.as_bytes()) && !bytes.starts_with(MAGIC.as_bytes()) {
+        log::error!(
+            "cib: {}: a journal of another version of this program; what it says is not \
+             read; the program that wrote it can",
+            path.display()
+        );
+    }
     // One that continues another CIB was done with before this CIB was written.
     let begun = bytes.strip_prefix(header(&base).as_bytes()).and_then(line);
     let Some((of_base, mut rest)) = begun else { return (base, certificate) };

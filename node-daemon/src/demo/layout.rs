@@ -176,6 +176,9 @@ impl Cluster {
             .arg("--log-file")
             .arg(node.home.join("log"))
             .env(MARK, &node.home)
+            // A node is killed here on purpose: that must not reset the machine it shares with the others.
+            .env_remove("SBD_WATCHDOG_DEV")
+            .env_remove("PCMK_panic_action")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .process_group(0);

@@ -81,6 +81,7 @@ fn node(directory: &Path, name: &str, configuration: &str) -> Process {
     std::fs::write(home.join("etc/corosync.conf"), configuration).unwrap();
     Process::start(
         Command::new(env!("CARGO_BIN_EXE_node-daemon"))
+            .env_remove("SBD_WATCHDOG_DEV")
             .args(["run", "--single-process", "--name", name, "--config"])
             .arg(home.join("etc"))
             .arg("--state")

@@ -53,6 +53,7 @@ pub fn run(home: &Path, network: Network) -> Command {
         }
         None => Command::new(env!("CARGO_BIN_EXE_node-daemon")),
     };
+    command.env_remove("SBD_WATCHDOG_DEV");
     command.args(["run", "--name", "node1", "--config"]).arg(home);
     for (option, place) in [
         ("--state", "state"),
@@ -82,12 +83,7 @@ impl LiveNode {
         executable(&agent, include_str!("agents/Demo")).unwrap();
         std::fs::create_dir_all(home.join("state")).unwrap();
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let configuration = format!(
-            "totem {{\n version: 2\n cluster_name: test\n crypto_cipher: none\n crypto_hash: none\n \
-             interface {{\n linknumber: 0\n mcastport: {port}\n }}\n}}\n\
-             quorum {{\n provider: corosync_votequorum\n}}\n\
-             nodelist {{\n node {{\n nodeid: 1\n name: node1\n ring0_addr: 127.0.0.1\n }}\n}}\n"
-        );
+        let configuration = include_str!("../single-node.conf").replace("PORT", &port.to_string());
         std::fs::write(home.join("corosync.conf"), configuration).unwrap();
         let network = network();
         let mut command = run(home, network);

@@ -66,12 +66,7 @@ impl Node {
     fn start(device: Device, options: &[&str]) -> Node {
         let home = tempfile::tempdir().unwrap();
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let configuration = format!(
-            "totem {{\n version: 2\n cluster_name: test\n crypto_cipher: none\n crypto_hash: none\n \
-             interface {{\n linknumber: 0\n mcastport: {port}\n }}\n}}\n\
-             quorum {{\n provider: corosync_votequorum\n}}\n\
-             nodelist {{\n node {{\n nodeid: 1\n name: node1\n ring0_addr: 127.0.0.1\n }}\n}}\n"
-        );
+        let configuration = include_str!("../single-node.conf").replace("PORT", &port.to_string());
         let path = |name: &str| home.path().join(name);
         std::fs::write(path("corosync.conf"), configuration).unwrap();
         std::fs::write(path("watchdog"), "").unwrap();

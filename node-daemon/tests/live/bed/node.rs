@@ -109,6 +109,7 @@ impl Node {
         let folder = &self.shared.folder;
         let state = self.home.join("state");
         let mut command = self.command("setpriv");
+        command.env_remove("SBD_WATCHDOG_DEV");
         command.args(["--pdeathsig", "KILL", "node-daemon", "run", "--name", &self.name]);
         command.arg("--config").arg(folder.join("etc")).arg("--state").arg(&state);
         command.arg("--ocf-root").arg(&self.shared.ocf_root);
