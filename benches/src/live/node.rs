@@ -198,6 +198,7 @@ impl Node {
     pub fn launch(&self, options: &[String]) -> Result<(), Failure> {
         let (folder, log) = (self.folder.display().to_string(), self.log().display().to_string());
         let mut command = self.command("setsid");
+        command.env_remove("SBD_WATCHDOG_DEV");
         command.args(["-f", "node-daemon", "run", "--config", &format!("{folder}/etc")]);
         command.args(["--state", "/run/understudy", "--ocf-root", &folder, "--log-file", &log]);
         command.args(["--fence-agents", &format!("{folder}/fence")]).args(options);
