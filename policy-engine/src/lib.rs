@@ -6,6 +6,7 @@
 //! [`simulate()`] lets events happen and the cluster react until it comes to rest; the module of that name
 //! has the classic simulator with its reports as well. [`explain`] tells why a plan is as it is,
 //! and [`survey()`] what would come of every failure.
+//! [`fence_devices()`] tells which fence devices a node may use.
 //! [`transition::executor`] is the state machine that executes a transition, for the simulator as for a
 //! live controller.
 //!
@@ -15,6 +16,7 @@
 
 mod actions;
 pub mod explain;
+pub mod fence_devices;
 mod graph;
 mod history;
 mod input;
@@ -28,6 +30,7 @@ pub mod simulate;
 pub mod survey;
 pub mod transition;
 
+pub use fence_devices::fence_devices;
 pub use model::cluster::{Level, Message};
 pub use model::score_line::{AssignStage, ScoreLine};
 pub use plan::{Options, Plan, plan};

@@ -5,13 +5,12 @@ mod configuration;
 mod request;
 
 pub use agents::{FenceAgents, RealAgents};
-pub use configuration::read as read_configuration;
 use configuration::watchdog_option;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cib_model::Document;
+use cib_model::{DateTime, Document};
 use fencing::clock::Moment;
 use fencing::executor::CallId;
 use fencing::fencer::{Fencer, Input, Notification, Output, Request, Response};
@@ -53,6 +52,10 @@ pub struct FencerRoom<A> {
     reading: Reading,
     /// When the next reading would be due if they were made at an even pace.
     paced: Duration,
+    /// When rules may give another answer to what was read.
+    rules_change: Option<Duration>,
+    /// The machine's time zone, in seconds east of UTC, for rules.
+    utc_offset: i32,
     /// After this the watchdog of this machine resets it.
     own_watchdog: Option<Duration>,
     quorum: Quorum,
@@ -104,6 +107,8 @@ impl<A: FenceAgents> FencerRoom<A> {
             next_call: 1,
             reading: Reading::Current,
             paced: Duration::ZERO,
+            rules_change: None,
+            utc_offset: 0,
             own_watchdog: None,
             quorum: Quorum::Never,
         })
@@ -113,6 +118,13 @@ impl<A: FenceAgents> FencerRoom<A> {
     #[must_use]
     pub fn with_watchdog(mut self, timeout: Option<Duration>) -> Self {
         self.own_watchdog = timeout;
+        self
+    }
+
+    /// The same with a time zone, in seconds east of UTC, for rules about the calendar.
+    #[must_use]
+    pub fn with_utc_offset(mut self, seconds: i32) -> Self {
+        self.utc_offset = seconds;
         self
     }
 
@@ -129,8 +141,13 @@ impl<A: FenceAgents> FencerRoom<A> {
 
     fn configure(&mut self, now: Now, document: &Document, out: &mut Outputs) {
         let own = self.own_watchdog;
-        let configuration = configuration::read(document, &self.name, own, now.epoch());
-        self.fencer.handle(moment(now), Input::Configure(configuration));
+        let date = DateTime::from_epoch(now.epoch(), self.utc_offset);
+        let read = configuration::read(document, &self.name, own, date);
+        let wait = read.recheck_by.and_then(|epoch| {
+            Duration::from_secs(u64::try_from(epoch).ok()?).checked_sub(now.wall)
+        });
+        self.rules_change = wait.and_then(|wait| now.elapsed.checked_add(wait));
+        self.fencer.handle(moment(now), Input::Configure(read.configuration));
         if !self.relies_on_watchdog() {
             return;
         }
@@ -310,7 +327,11 @@ impl<A: FenceAgents> FencerRoom<A> {
     }
 
     fn next_reading(&self) -> Option<Duration> {
-        (self.reading == Reading::Later).then(|| self.paced.saturating_sub(PACE * BURST))
+        match self.reading {
+            Reading::Later => Some(self.paced.saturating_sub(PACE * BURST)),
+            Reading::Current => self.rules_change,
+            Reading::Asked | Reading::Again => None,
+        }
     }
 
     fn membership(&mut self, now: Now, members: Vec<NodeId>) {
@@ -375,6 +396,7 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
     fn handle_timeout(&mut self, now: Now, out: &mut Outputs) {
         self.agents.turn(now);
         if self.next_reading().is_some_and(|at| at <= now.elapsed) {
+            self.rules_change = None;
             self.read(now, out);
         }
         self.fencer.handle(moment(now), Input::Tick);
@@ -427,10 +449,14 @@ mod tests {
     }
 
     fn hear(fencer: &mut FencerRoom<Nobody>, body: impl Into<Body>) -> Option<Ending> {
+        hear_at(fencer, Now::default(), body)
+    }
+
+    fn hear_at(fencer: &mut FencerRoom<Nobody>, now: Now, body: impl Into<Body>) -> Option<Ending> {
         let from = Address { node: NodeId::new(1).unwrap(), room: Room::Messaging };
         let mut out = Outputs::default();
         let envelope = Envelope { from, to: Target::Here(Room::Fencer), body: body.into() };
-        fencer.handle(Now::default(), envelope, &mut out);
+        fencer.handle(now, envelope, &mut out);
         out.ended
     }
 
@@ -445,7 +471,8 @@ mod tests {
         let text = format!(
             "<configuration><crm_config><cluster_property_set id='o'>\
              <nvpair id='w' name='stonith-watchdog-timeout' value='{time}'/>\
-             </cluster_property_set></crm_config><resources>{device}</resources></configuration>"
+             </cluster_property_set></crm_config><nodes><node id='1' uname='n1'/></nodes>\
+             <resources>{device}</resources></configuration>"
         );
         let document = SharedDocument::new(Document::parse(&text).unwrap());
         hear(fencer, CibAnswer { token: CONFIGURATION, result: Ok(Some(document)) })
@@ -465,6 +492,34 @@ mod tests {
         }
         configure(&mut fencer, "0", "");
         assert!(fencer.may_live(), "nobody counts on it");
+    }
+
+    #[test]
+    fn the_configuration_is_read_again_when_rules_change() {
+        let mut fencer = room(None);
+        let until = DateTime::from_epoch(1060, 0);
+        let text = format!(
+            "<configuration><nodes><node id='1' uname='n1'/></nodes><resources>\
+             <primitive id='d' class='stonith' type='fence_x'/></resources><constraints>\
+             <rsc_location id='l' rsc='d'><rule id='r' score='-INFINITY'><date_expression id='e' \
+             operation='lt' end='{until}'/></rule></rsc_location></constraints></configuration>"
+        );
+        let document = SharedDocument::new(Document::parse(&text).unwrap());
+        let answer = || CibAnswer { token: CONFIGURATION, result: Ok(Some(document.clone())) };
+        let at = |second| Now {
+            elapsed: Duration::from_secs(second),
+            wall: Duration::from_secs(1000 + second),
+            ..Now::default()
+        };
+        let devices = |fencer: &FencerRoom<Nobody>| fencer.fencer().executor().registry.len();
+        hear_at(&mut fencer, at(0), answer());
+        assert_eq!((devices(&fencer), fencer.poll_timeout()), (0, Some(Duration::from_secs(60))));
+        let mut out = Outputs::default();
+        fencer.handle_timeout(at(60), &mut out);
+        assert_eq!(out.envelopes.len(), 1, "it asks");
+        hear_at(&mut fencer, at(60), answer());
+        assert_eq!(devices(&fencer), 1);
+        assert_eq!(fencer.next_reading(), None);
     }
 
     #[test]

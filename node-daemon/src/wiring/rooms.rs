@@ -119,7 +119,8 @@ pub fn run(
             let agents = RealAgents::new(processes, inside.registry(), FIRST_TOKEN)?;
             let fencer = FencerRoom::new(me, name, agents, seed).map_err(io::Error::other)?;
             let own = node.watchdog.as_ref().map(|watchdog| watchdog.timeout);
-            inside.run(me, clock, post, fencer.with_watchdog(own))
+            let fencer = fencer.with_watchdog(own).with_utc_offset(utc_offset());
+            inside.run(me, clock, post, fencer)
         }
         Room::Clients => inside.run(me, clock, post, Server::new(name, &node.ipc, FIRST_TOKEN)?),
         Room::Messaging | Room::Supervisor | Room::Watchdog => {

@@ -49,13 +49,39 @@ pub fn build<'d>(
     switches: Switches,
 ) -> Cluster<'d> {
     let mut cluster = Cluster::new(document, generated, now, switches);
+    if let Some(sections) = configuration(&mut cluster) {
+        status(&mut cluster, &sections);
+        counts::count(&mut cluster);
+    }
+    cluster
+}
+
+/// Builds the model of the configuration alone and applies its locations: all that decides where
+/// something may run at all (the reduced run "locations only" of spec 10 §0.1).
+pub fn locations<'d>(
+    document: &'d Document,
+    generated: &'d Document,
+    now: DateTime,
+) -> Cluster<'d> {
+    let mut cluster = Cluster::new(document, generated, now, Switches::default());
+    if configuration(&mut cluster).is_some() {
+        health::unpack(&mut cluster);
+        constraints::unpack_locations(&mut cluster);
+        criteria::apply(&mut cluster);
+    }
+    cluster
+}
+
+/// Options, nodes, resources and tags; nothing of a CIB of a later version than ours.
+fn configuration<'d>(cluster: &mut Cluster<'d>) -> Option<Sections<'d>> {
+    let document = cluster.document;
     let theirs = document.root().attribute("crm_feature_set").unwrap_or_default();
     if Version(theirs) > Version(FEATURE_SET) {
         let text = format!(
             "Can't process CIB with feature set '{theirs}' greater than our own '{FEATURE_SET}'"
         );
         cluster.message(Level::Error, text);
-        return cluster;
+        return None;
     }
     let sections = Sections::find(document);
     cluster.lookups.sections = sections;
@@ -64,15 +90,13 @@ pub fn build<'d>(
     cluster.operation_defaults = sections.op_defaults;
     cluster.operation_rules =
         sections.op_defaults.is_some_and(|defaults| cluster.has_rules(defaults, "meta_attributes"));
-    options::unpack(&mut cluster, &sections);
-    nodes::unpack(&mut cluster, &sections);
-    discovery::create_nodes(&mut cluster, &sections);
-    resources::unpack(&mut cluster, &sections);
-    nodes::check_topology(&mut cluster, &sections);
-    tags::unpack(&mut cluster, &sections);
-    status(&mut cluster, &sections);
-    counts::count(&mut cluster);
-    cluster
+    options::unpack(cluster, &sections);
+    nodes::unpack(cluster, &sections);
+    discovery::create_nodes(cluster, &sections);
+    resources::unpack(cluster, &sections);
+    nodes::check_topology(cluster, &sections);
+    tags::unpack(cluster, &sections);
+    Some(sections)
 }
 
 /// Tickets and node states, then history.

@@ -28,6 +28,14 @@ pub(super) fn unpack(cluster: &mut Cluster<'_>) {
     }
 }
 
+/// Reads the location constraints alone.
+pub(super) fn unpack_locations(cluster: &mut Cluster<'_>) {
+    let Some(section) = cluster.lookups.sections.constraints else { return };
+    for constraint in section.children_named("rsc_location").filter(|c| c.xml_id().is_some()) {
+        location::unpack(cluster, constraint);
+    }
+}
+
 /// A role as filter: `Unknown` for none, `None` if the text is no role.
 fn role_filter(text: Option<&str>) -> Option<Role> {
     match text {
