@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cpg::driver::{Driver, DriverConfiguration, DriverError, FIRST_FREE_TOKEN};
 use mio::{Token, Waker};
 use quorum::Votes;
-use quorum::device::net::{NetDevice, NetNotice, NetSettings};
+use quorum::device::net::{NetDevice, NetDeviceError, NetNotice, NetSettings};
 use quorum::store::{FileDirectory, Persistent, Store};
 
 use super::post::{Inbox, Mail, Mailbox, Postmaster};
@@ -40,7 +40,7 @@ fn connect(
     driver: &Driver,
     waker: Arc<Waker>,
     resolved: Arc<AtomicBool>,
-) -> io::Result<NetDevice> {
+) -> Result<NetDevice, NetDeviceError> {
     let host = format!("{}:{}", settings.host, settings.port);
     let wake = move || {
         resolved.store(true, Ordering::Release);
@@ -49,7 +49,14 @@ fn connect(
         }
     };
     let tell = move |notice| match notice {
-        NetNotice::Connected => log::info!("quorum device: {host} has accepted this node"),
+        NetNotice::Connected { encrypted } => {
+            let how = if encrypted { "over TLS" } else { "in clear" };
+            log::info!("quorum device: {host} has accepted this node, {how}");
+        }
+        NetNotice::Checked { passed } => {
+            let result = if passed { "pass" } else { "fail" };
+            log::info!("quorum device: this node's checks {result}");
+        }
         NetNotice::Apart(problem) => log::warn!("quorum device: {host}: {problem}"),
         NetNotice::Word { ring, cast } => {
             let counts = if cast { "count" } else { "do not count" };
@@ -83,6 +90,9 @@ pub enum RingError {
     /// What the votes must remember.
     #[error("votes: {0}")]
     Votes(String),
+    /// The quorum device.
+    #[error("quorum device: {0}")]
+    Device(#[from] NetDeviceError),
     /// The system.
     #[error(transparent)]
     System(#[from] io::Error),

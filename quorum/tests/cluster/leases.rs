@@ -247,7 +247,7 @@ impl World {
                     remote.up.send(at, remote.connection, Parcel::Close);
                     remote.connection += 1;
                 }
-                Output::Notice(_) => {}
+                Output::Notice(_) | Output::Secure | Output::Check { .. } => {}
             }
         }
     }

@@ -2,20 +2,40 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use super::authority;
+
 pub struct Arbiter {
     pub port: u16,
     child: Child,
     directory: tempfile::TempDir,
+    /// Its options about TLS.
+    tls: &'static [&'static str],
 }
 
 impl Arbiter {
     /// `None` where it is not installed; in CI that is a failure.
     pub fn start() -> Option<Arbiter> {
+        Arbiter::start_with(&["-s", "off"], |_| ())
+    }
+
+    /// With certificates of an authority of the test's own, and these options. Certificates and keys for
+    /// nodes come from [`Arbiter::certificate`].
+    pub fn start_with_tls(tls: &'static [&'static str]) -> Option<Arbiter> {
+        Arbiter::start_with(tls, |directory| authority::create(directory, "Qnetd Server"))
+    }
+
+    /// Its certificate is of the right authority, but for somebody else.
+    pub fn start_impostor(subject: &str) -> Option<Arbiter> {
+        Arbiter::start_with(&["-s", "on"], |directory| authority::create(directory, subject))
+    }
+
+    fn start_with(tls: &'static [&'static str], prepare: impl Fn(&Path)) -> Option<Arbiter> {
         if Command::new("corosync-qnetd").arg("-v").stdout(Stdio::null()).status().is_err() {
             let lacks = "corosync-qnetd is not installed; see quorum/tests/install.sh";
             assert!(std::env::var_os("CI").is_none(), "{lacks}");
@@ -24,8 +44,14 @@ impl Arbiter {
         }
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
-        let child = spawn(&directory, port);
-        Some(Arbiter { port, child, directory })
+        prepare(directory.path());
+        let child = spawn(&directory, port, tls);
+        Some(Arbiter { port, child, directory, tls })
+    }
+
+    /// A PEM file as nodes of this cluster have it, of the arbiter's authority or of a stranger's.
+    pub fn certificate(&self, cluster: &str, of_arbiter: bool) -> PathBuf {
+        authority::certify(self.directory.path(), cluster, of_arbiter)
     }
 
     pub fn kill(&mut self) {
@@ -34,7 +60,7 @@ impl Arbiter {
     }
 
     pub fn start_again(&mut self) {
-        self.child = spawn(&self.directory, self.port);
+        self.child = spawn(&self.directory, self.port, self.tls);
     }
 
     pub fn signal(&self, name: &str) {
@@ -63,11 +89,17 @@ fn free_port() -> u16 {
     }
 }
 
-fn spawn(directory: &tempfile::TempDir, port: u16) -> Child {
+fn spawn(directory: &tempfile::TempDir, port: u16, tls: &[&str]) -> Child {
     let path = |name: &str| directory.path().join(name).display().to_string();
-    let files = format!("lock_file={},local_socket_file={}", path("pid"), path("socket"));
+    let files = format!(
+        "lock_file={},local_socket_file={},nss_db_dir={}",
+        path("pid"),
+        path("socket"),
+        path("nss")
+    );
     let child = Command::new("corosync-qnetd")
-        .args(["-f", "-4", "-s", "off", "-l", "127.0.0.1", "-p", &port.to_string(), "-S", &files])
+        .args(["-f", "-4", "-l", "127.0.0.1", "-p", &port.to_string(), "-S", &files])
+        .args(tls)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -8,6 +8,9 @@
 //! A "no" is confirmed to the arbiter only after the votes layer has been told, because the arbiter
 //! says "yes" elsewhere once it is confirmed.
 
+mod checks;
+mod handshake;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use crate::id::{NodeId, RingId};
 use crate::mutation::{self, Mutation};
 use crate::votes::{DeviceRequest, NodeState};
 
-use super::message::{Complaint, HEADER, ListKind, Malformed, Message, Stream, Tls, Verdict};
+use super::message::{Complaint, HEADER, ListKind, Malformed, Message, Stream, Verdict};
 use super::settings::NetSettings;
 
 /// Name under which the reference registers its device; nodes of both kinds share it.
@@ -35,6 +38,15 @@ pub enum Input<'a> {
     Closed(String),
     /// Bytes came over it.
     Received(&'a [u8]),
+    /// From here on the connection is encrypted and the arbiter is who it says it is.
+    Secured,
+    /// The checks asked for have ended.
+    Checked {
+        /// As it came with [`Output::Check`].
+        round: u32,
+        /// All commands succeeded in time.
+        passed: bool,
+    },
     /// The time of `poll_timeout` has come.
     Timeout,
 }
@@ -46,7 +58,17 @@ pub enum Output {
     Connect,
     /// Send these bytes.
     Send(Vec<u8>),
-    /// Drop the connection, or the attempt; it is not spoken of again.
+    /// After what was sent so far, begin TLS; answer with [`Input::Secured`] or [`Input::Closed`]. What
+    /// is received until then is the handshake's.
+    Secure,
+    /// Run the node's own checks, in place of those that still run; answer with [`Input::Checked`].
+    Check {
+        /// Number for the answer.
+        round: u32,
+        /// What runs longer is killed and has failed.
+        timeout: Duration,
+    },
+    /// Drop the connection, or the attempt; it is not spoken of again. The same holds for checks.
     Disconnect,
     /// For the log.
     Notice(NetNotice),
@@ -56,7 +78,15 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetNotice {
     /// The arbiter has accepted this node.
-    Connected,
+    Connected {
+        /// Whether over TLS.
+        encrypted: bool,
+    },
+    /// The node's own checks have another result than before.
+    Checked {
+        /// All commands succeeded in time.
+        passed: bool,
+    },
     /// There is no connection, and the votes are withdrawn. Told once per reason.
     Apart(Problem),
     /// The arbiter's word on a ring.
@@ -84,8 +114,11 @@ pub enum Problem {
     #[error("refused: {0}")]
     Refused(Complaint),
     /// It speaks only TLS.
-    #[error("it requires TLS, which is not supported; start corosync-qnetd with -s off or -s on")]
+    #[error("it requires TLS; use tls: on or tls: required")]
     TlsRequired,
+    /// It does not speak TLS.
+    #[error("it does not offer TLS, and tls: required is configured")]
+    TlsMissing,
     /// It does not take lists of this many nodes.
     #[error("it takes messages of at most {limit} bytes, a list of nodes needs {needed}")]
     TooManyNodes {
@@ -121,6 +154,7 @@ enum Phase {
 enum Step {
     Connecting,
     Greeting,
+    Securing,
     Introducing,
     Tuning { asked: Duration, limit: u32 },
 }
@@ -138,6 +172,14 @@ struct Session {
     remind: Option<Duration>,
 }
 
+/// What the running checks are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The report of the members waits for them.
+    Members,
+    Regular,
+}
+
 /// The client of one node, without I/O. After every call drain [`poll_output`](Client::poll_output).
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -150,6 +192,10 @@ pub struct Client {
     ring: Option<(RingId, Vec<NodeId>)>,
     quorum: Option<(bool, Vec<(NodeId, NodeState)>)>,
     heuristics: Heuristics,
+    /// The number of the last checks, and what they are for if they still run.
+    checks: (u32, Option<Purpose>),
+    next_check: Option<Duration>,
+    encrypted: bool,
     /// The word on the present ring.
     word: Option<bool>,
     /// When it is to be told to the votes layer.
@@ -175,6 +221,9 @@ impl Client {
             ring: None,
             quorum: None,
             heuristics: Heuristics::Disabled,
+            checks: (0, None),
+            next_check: None,
+            encrypted: false,
             word: None,
             due: None,
             unconfirmed: Vec::new(),
@@ -220,6 +269,14 @@ impl Client {
                 }
             }
             Input::Received(bytes) => self.receive(now, bytes),
+            Input::Secured => {
+                if let Phase::Underway { step: step @ Step::Securing, .. } = &mut self.phase {
+                    *step = Step::Introducing;
+                    self.encrypted = true;
+                    self.introduce_self();
+                }
+            }
+            Input::Checked { round, passed } => self.checked(now, round, passed),
         }
     }
 
@@ -244,6 +301,13 @@ impl Client {
             };
             if let Err(problem) = step {
                 return self.lose(now, problem);
+            }
+            if matches!(self.phase, Phase::Underway { step: Step::Securing, .. }) {
+                // What somebody sent ahead in clear must not be taken for what comes encrypted.
+                if !self.stream.is_empty() {
+                    return self.lose(now, Problem::OutOfTurn);
+                }
+                return;
             }
         }
     }
@@ -283,56 +347,6 @@ impl Client {
             },
             Phase::Idle | Phase::Apart { .. } => Ok(()),
         }
-    }
-
-    fn introduce(&mut self, now: Duration, step: Step, message: &Message) -> Result<(), Problem> {
-        let next = match (step, message) {
-            (Step::Greeting, Message::PreinitReply { tls: Tls::Required }) => {
-                return Err(Problem::TlsRequired);
-            }
-            (Step::Greeting, Message::PreinitReply { .. }) => {
-                let Some((ring, _)) = self.ring else { return Err(Problem::OutOfTurn) };
-                let (node, algorithm) = (self.settings.me, self.settings.algorithm);
-                let tie_breaker = self.settings.tie_breaker.clone();
-                let heartbeat = self.settings.heartbeat().as_millis() as u32; // at most 120 000
-                self.ask(|sequence| Message::Init {
-                    sequence,
-                    node,
-                    algorithm,
-                    heartbeat,
-                    tie_breaker,
-                    ring,
-                });
-                Step::Introducing
-            }
-            (Step::Introducing, Message::InitReply { max_request, .. }) => {
-                let keep_active = self.settings.keep_active;
-                self.ask(|sequence| Message::SetOption { sequence, keep_active });
-                Step::Tuning { asked: now, limit: *max_request }
-            }
-            (Step::Tuning { asked, limit }, Message::SetOptionReply { .. }) => {
-                return self.accepted(now, asked, limit);
-            }
-            _ => return Err(Problem::OutOfTurn),
-        };
-        if let Phase::Underway { step, .. } = &mut self.phase {
-            *step = next;
-        }
-        Ok(())
-    }
-
-    fn accepted(&mut self, now: Duration, asked: Duration, limit: u32) -> Result<(), Problem> {
-        let echoes = VecDeque::new();
-        let next_echo = now + self.settings.heartbeat() / 2;
-        let remind = Some(now + self.settings.heartbeat());
-        self.phase = Phase::Online(Session { limit, heard: asked, echoes, next_echo, remind });
-        self.told = None;
-        self.attempts = 0;
-        self.outputs.push_back(Output::Notice(NetNotice::Connected));
-        let nodes = self.settings.nodes.iter().map(|node| (*node, None)).collect();
-        self.report(ListKind::Configured, None, None, nodes)?;
-        self.report_members()?;
-        self.report_quorum()
     }
 
     fn report(
@@ -437,6 +451,8 @@ impl Client {
     fn lose(&mut self, now: Duration, problem: Problem) {
         self.outputs.push_back(Output::Disconnect);
         self.stream = Stream::default();
+        self.encrypted = false;
+        self.checks.1 = None;
         self.attempts = self.attempts.wrapping_add(1);
         let spread = self.settings.me.get().wrapping_mul(7919);
         let spread = spread.wrapping_add(self.attempts.wrapping_mul(104_729)) % 1000;
@@ -485,6 +501,9 @@ impl Client {
             }
         }
         self.remind(now);
+        if self.is_online() && self.check_due().is_some_and(|at| at <= now) {
+            self.check(now, Purpose::Regular);
+        }
     }
 
     /// An arbiter that is told of a new ring before it has decided on the one before may never decide on
@@ -496,6 +515,9 @@ impl Client {
             return;
         }
         session.remind = Some(now + heartbeat);
+        if self.checks.1 == Some(Purpose::Members) {
+            return; // not told yet
+        }
         if let Err(problem) = self.report_members() {
             self.lose(now, problem);
         }
@@ -521,7 +543,11 @@ impl QuorumDevice for Client {
         }
         self.word = (!wait).then_some(false);
         self.due = (!wait).then_some(now);
-        if let Err(problem) = self.report_members() {
+        let told = match self.is_online() {
+            true => self.check_and_report_members(now),
+            false => Ok(()),
+        };
+        if let Err(problem) = told {
             self.lose(now, problem);
         }
     }
@@ -559,7 +585,9 @@ impl QuorumDevice for Client {
             Phase::Underway { deadline, .. } => Some(*deadline),
             Phase::Online(session) => {
                 let lease = session.heard + self.settings.heartbeat();
-                [Some(session.next_echo), Some(lease), session.remind].into_iter().flatten().min()
+                let timers =
+                    [Some(session.next_echo), Some(lease), session.remind, self.check_due()];
+                timers.into_iter().flatten().min()
             }
         };
         let due = self.due.filter(|_| self.word.is_some());

@@ -1,5 +1,8 @@
 //! The state machine against an arbiter written by hand, with time as an input.
 
+use super::super::heuristics::{CheckCommand, Checks};
+use super::super::message::Tls;
+use super::super::settings::TlsMode;
 use super::*;
 
 fn id(n: u32) -> NodeId {
@@ -25,18 +28,28 @@ struct Bench {
     disconnects: u32,
     /// Polls fed to the votes layer.
     polls: Vec<(bool, u64)>,
+    /// TLS was asked for, after so many messages in clear.
+    secured: Option<usize>,
+    /// Checks asked for: number and longest run.
+    checks: Vec<(u32, Duration)>,
 }
 
 impl Bench {
     fn new() -> Bench {
+        Bench::with(settings())
+    }
+
+    fn with(settings: NetSettings) -> Bench {
         Bench {
-            client: Client::new(settings()),
+            client: Client::new(settings),
             now: Duration::ZERO,
             sent: Vec::new(),
             notices: Vec::new(),
             connects: 0,
             disconnects: 0,
             polls: Vec::new(),
+            secured: None,
+            checks: Vec::new(),
         }
     }
 
@@ -46,6 +59,8 @@ impl Bench {
                 Output::Connect => self.connects += 1,
                 Output::Disconnect => self.disconnects += 1,
                 Output::Notice(notice) => self.notices.push(notice),
+                Output::Secure => self.secured = Some(self.sent.len()),
+                Output::Check { round, timeout } => self.checks.push((round, timeout)),
                 Output::Send(bytes) => {
                     let mut stream = Stream::default();
                     stream.extend(&bytes);
@@ -111,7 +126,11 @@ impl Bench {
 
     /// Accepted by the arbiter in ring 4, without a word on it.
     fn online() -> Bench {
-        let mut bench = Bench::new();
+        Bench::online_with(settings())
+    }
+
+    fn online_with(settings: NetSettings) -> Bench {
+        let mut bench = Bench::with(settings);
         bench.ring(4, &[1, 2]);
         bench.feed_polls();
         bench.client.verdict(bench.now, true, &[(id(1), NodeState::Member)]);
@@ -171,7 +190,7 @@ fn it_connects_with_the_first_ring_and_introduces_itself_step_by_step() {
             (ListKind::Quorum, None, Some(false), 1),
         ]
     );
-    assert_eq!(bench.notices, [NetNotice::Connected]);
+    assert_eq!(bench.notices, [NetNotice::Connected { encrypted: false }]);
 }
 
 #[test]
@@ -445,4 +464,129 @@ fn own_checks_are_reported_when_they_change() {
         matches!(sent[..], [Message::HeuristicsChange { heuristics: Heuristics::Fail, .. }]),
         "{sent:?}"
     );
+}
+
+fn over_tls(tls: TlsMode, offer: Tls) -> Bench {
+    let mut bench = Bench::with(NetSettings { tls, ..settings() });
+    bench.ring(4, &[1, 2]);
+    bench.input(Input::Connected);
+    bench.says(&Message::PreinitReply { tls: offer });
+    bench
+}
+
+#[test]
+fn tls_is_begun_where_both_want_it_and_the_node_introduces_itself_only_then() {
+    use Tls::{Required, Supported, Unsupported};
+    for (mode, offer) in [
+        (TlsMode::On, Supported),
+        (TlsMode::On, Required),
+        (TlsMode::Required, Supported),
+        (TlsMode::Required, Required),
+    ] {
+        let mut bench = over_tls(mode, offer);
+        let sent = bench.take_sent();
+        assert!(
+            matches!(sent[..], [Message::Preinit { .. }, Message::StartTls { .. }]),
+            "{sent:?}"
+        );
+        assert_eq!(bench.secured, Some(2), "begun behind both");
+        bench.input(Input::Secured);
+        assert!(matches!(bench.take_sent()[..], [Message::Init { .. }]));
+        bench.says(&Message::InitReply { error: 0, max_request: 32_768 });
+        bench.says(&Message::SetOptionReply { sequence: 4 });
+        assert_eq!(bench.notices, [NetNotice::Connected { encrypted: true }]);
+    }
+    for (mode, offer) in
+        [(TlsMode::Off, Unsupported), (TlsMode::Off, Supported), (TlsMode::On, Unsupported)]
+    {
+        let mut bench = over_tls(mode, offer);
+        assert!(matches!(bench.take_sent()[..], [Message::Preinit { .. }, Message::Init { .. }]));
+        assert_eq!(bench.secured, None);
+    }
+    for (mode, offer, problem) in [
+        (TlsMode::Off, Required, Problem::TlsRequired),
+        (TlsMode::Required, Unsupported, Problem::TlsMissing),
+    ] {
+        let bench = over_tls(mode, offer);
+        assert_eq!(bench.notices, [NetNotice::Apart(problem)]);
+        assert!(bench.sent.iter().all(|message| !matches!(message, Message::Init { .. })));
+    }
+}
+
+#[test]
+fn what_is_sent_ahead_of_tls_in_clear_is_not_taken_for_what_is_encrypted() {
+    let mut bench = Bench::with(NetSettings { tls: TlsMode::On, ..settings() });
+    bench.ring(4, &[1, 2]);
+    bench.input(Input::Connected);
+    let mut bytes = Message::PreinitReply { tls: Tls::Supported }.encode();
+    bytes.extend(Message::InitReply { error: 0, max_request: 32_768 }.encode());
+    bench.input(Input::Received(&bytes));
+    assert_eq!((bench.notices, bench.disconnects), (vec![NetNotice::Apart(Problem::OutOfTurn)], 1));
+}
+
+fn checking(interval: Option<u64>) -> NetSettings {
+    let command = CheckCommand {
+        name: "ping".to_owned(),
+        program: "/bin/true".to_owned(),
+        arguments: vec![],
+    };
+    let checks = Checks {
+        commands: vec![command],
+        timeout: Duration::from_secs(5),
+        sync_timeout: Duration::from_secs(15),
+        interval: interval.map(Duration::from_secs),
+    };
+    NetSettings { checks: Some(checks), ..settings() }
+}
+
+/// Heuristics of the lists of members among the messages, and of changes told alone.
+fn results(sent: Vec<Message>) -> Vec<(bool, Heuristics)> {
+    let result = |message| match message {
+        Message::NodeList { kind: ListKind::Members, heuristics, .. } => Some((true, heuristics)),
+        Message::HeuristicsChange { heuristics, .. } => Some((false, heuristics)),
+        _ => None,
+    };
+    sent.into_iter().filter_map(result).collect()
+}
+
+#[test]
+fn members_are_reported_with_the_result_of_checks_made_for_them() {
+    let mut bench = Bench::online_with(checking(None));
+    assert_eq!(bench.checks, [(1, Duration::from_secs(15))], "on connecting");
+    assert_eq!(results(bench.take_sent()), [], "not before the result");
+    bench.input(Input::Checked { round: 1, passed: true });
+    assert_eq!(results(bench.take_sent()), [(true, Heuristics::Pass)]);
+    bench.ring(8, &[1]);
+    assert_eq!(bench.checks.len(), 2, "at a change");
+    bench.ring(12, &[1, 2]);
+    bench.input(Input::Checked { round: 2, passed: true });
+    assert_eq!(results(bench.take_sent()), [], "those are history");
+    bench.pass(Duration::from_secs(9), true);
+    assert_eq!(results(bench.take_sent()), [], "nor when it is time to remind");
+    bench.input(Input::Checked { round: 3, passed: false });
+    assert_eq!(results(bench.take_sent()), [(true, Heuristics::Fail)]);
+    assert!(bench.notices.ends_with(&[NetNotice::Checked { passed: false }]));
+    bench.pass(Duration::from_secs(300), true);
+    assert_eq!(bench.checks.len(), 3, "never regularly");
+}
+
+#[test]
+fn regular_checks_tell_only_changes_and_only_while_connected() {
+    let mut bench = Bench::online_with(checking(Some(30)));
+    bench.input(Input::Checked { round: 1, passed: true });
+    bench.word(1, 4, Verdict::Ack);
+    bench.take_sent();
+    for (round, passed, told) in
+        [(2, true, None), (3, false, Some(Heuristics::Fail)), (4, false, None)]
+    {
+        bench.pass(Duration::from_secs(31), true);
+        assert_eq!(bench.checks.last(), Some(&(round, Duration::from_secs(5))));
+        bench.take_sent();
+        bench.input(Input::Checked { round, passed });
+        let told: Vec<_> = told.into_iter().map(|result| (false, result)).collect();
+        assert_eq!(results(bench.take_sent()), told);
+    }
+    bench.input(Input::Closed("gone".to_owned()));
+    bench.pass(Duration::from_secs(100), false);
+    assert_eq!(bench.checks.len(), 4);
 }

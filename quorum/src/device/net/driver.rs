@@ -8,21 +8,35 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustls::ClientConnection;
 
 use crate::device::QuorumDevice;
 use crate::id::{NodeId, RingId};
 use crate::votes::{DeviceRequest, NodeState};
 
 use super::client::{Client, Input, NetNotice, Output};
-use super::settings::{IpVersion, NetSettings};
+use super::commands::Run;
+use super::settings::{IpVersion, NetSettings, TlsMode};
+use super::tls::{Credentials, TlsError};
 
 /// Bytes that may wait to be sent.
 const MAX_OUTGOING: usize = 1 << 18;
 /// Reads per turn; what is left is read in the next.
 const READS_PER_TURN: usize = 16;
 
-/// Wakes the event loop when a name has been resolved; called from another thread.
+/// Wakes the event loop when a name has been resolved or checks have ended; called from another thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Why there can be no device.
+#[derive(Debug, thiserror::Error)]
+pub enum NetDeviceError {
+    /// The registry cannot be shared.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// TLS is wanted and its file cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
 
 /// The quorum device with its connection. The owner of the event loop calls
 /// [`turn`](QuorumDevice::turn) when the token is ready, after a wake, and at
@@ -33,7 +47,9 @@ pub struct NetDevice {
     token: Token,
     wake: Wake,
     tell: Box<dyn FnMut(NetNotice) + Send>,
+    credentials: Option<Credentials>,
     connection: Connection,
+    checks: Option<Run>,
 }
 
 enum Connection {
@@ -48,6 +64,7 @@ enum Connection {
         stream: TcpStream,
         outgoing: Vec<u8>,
         unread: bool,
+        tls: Option<Box<ClientConnection>>,
     },
 }
 
@@ -55,21 +72,29 @@ impl NetDevice {
     /// A device that will connect with the first ring.
     ///
     /// # Errors
-    /// When the registry cannot be shared.
+    /// When the registry cannot be shared, or TLS is wanted and its file cannot be used.
     pub fn new(
         settings: NetSettings,
         registry: &Registry,
         token: Token,
         wake: Wake,
         tell: impl FnMut(NetNotice) + Send + 'static,
-    ) -> io::Result<NetDevice> {
+    ) -> Result<NetDevice, NetDeviceError> {
+        let credentials = match settings.tls {
+            TlsMode::Off => None,
+            TlsMode::On | TlsMode::Required => {
+                Some(Credentials::read(&settings.tls_file, &settings.cluster)?)
+            }
+        };
         Ok(NetDevice {
             client: Client::new(settings),
             registry: registry.try_clone()?,
             token,
             wake,
             tell: Box::new(tell),
+            credentials,
             connection: Connection::None,
+            checks: None,
         })
     }
 
@@ -84,17 +109,47 @@ impl NetDevice {
         while let Some(output) = self.client.poll_output() {
             match output {
                 Output::Connect => self.resolve(now),
-                Output::Disconnect => self.connection = Connection::None,
-                Output::Send(bytes) => {
-                    if let Connection::Open { outgoing, .. } = &mut self.connection {
-                        outgoing.extend(bytes);
-                    }
+                Output::Disconnect => {
+                    self.connection = Connection::None;
+                    self.checks = None;
                 }
+                Output::Send(bytes) => self.send(now, &bytes),
+                Output::Secure => self.secure(now),
+                Output::Check { round, timeout } => self.check(now, round, timeout),
                 Output::Notice(notice) => (self.tell)(notice),
             }
         }
         if let Err(error) = self.write() {
             self.close(now, &error);
+        }
+    }
+
+    fn send(&mut self, now: Duration, bytes: &[u8]) {
+        let Connection::Open { outgoing, tls, .. } = &mut self.connection else { return };
+        let Some(tls) = tls else { return outgoing.extend(bytes) };
+        let sealed = tls.writer().write_all(bytes).and_then(|()| seal(tls, outgoing));
+        if let Err(error) = sealed {
+            self.close(now, &error);
+        }
+    }
+
+    /// Begins TLS behind what waits to be sent.
+    fn secure(&mut self, now: Duration) {
+        let Connection::Open { outgoing, tls, .. } = &mut self.connection else { return };
+        let missing = || io::Error::other("there are no credentials for TLS");
+        let begun = self.credentials.as_ref().ok_or_else(missing).and_then(Credentials::connect);
+        match begun.and_then(|mut new| seal(&mut new, outgoing).map(|()| new)) {
+            Ok(new) => *tls = Some(Box::new(new)),
+            Err(error) => self.close(now, &error),
+        }
+    }
+
+    fn check(&mut self, now: Duration, round: u32, timeout: Duration) {
+        let checks = self.client.settings().checks.as_ref();
+        let commands = checks.map(|checks| checks.commands.clone()).unwrap_or_default();
+        match Run::start(commands, round, timeout, Arc::clone(&self.wake)) {
+            Ok(run) => self.checks = Some(run),
+            Err(_) => self.client.handle(now, Input::Checked { round, passed: false }),
         }
     }
 
@@ -180,7 +235,8 @@ impl NetDevice {
                 }
                 // Messages are small and answered one by one.
                 let _ = stream.set_nodelay(true);
-                self.connection = Connection::Open { stream, outgoing: Vec::new(), unread: true };
+                self.connection =
+                    Connection::Open { stream, outgoing: Vec::new(), unread: true, tls: None };
                 self.client.handle(now, Input::Connected);
                 self.carry(now);
             }
@@ -197,10 +253,7 @@ impl NetDevice {
                     let closed = io::Error::other("the arbiter has closed the connection");
                     return self.close(now, &closed);
                 }
-                Ok(length) => {
-                    self.client.handle(now, Input::Received(&buffer[..length]));
-                    self.carry(now);
-                }
+                Ok(length) => self.received(now, &buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     *unread = false;
                     return;
@@ -211,6 +264,34 @@ impl NetDevice {
         }
         if let Connection::Open { unread, .. } = &mut self.connection {
             *unread = true;
+        }
+    }
+
+    fn received(&mut self, now: Duration, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let Connection::Open { tls, outgoing, .. } = &mut self.connection else { return };
+            let Some(tls) = tls else {
+                self.client.handle(now, Input::Received(bytes));
+                return self.carry(now);
+            };
+            let shaking = tls.is_handshaking();
+            let opened = open(tls, &mut bytes);
+            let sealed = seal(tls, outgoing);
+            let secured = shaking && !tls.is_handshaking();
+            let clear = match (opened, sealed) {
+                (Ok(clear), Ok(())) => clear,
+                (Err(error), _) | (Ok(_), Err(error)) => {
+                    let _ = self.write(); // the arbiter may read why
+                    return self.close(now, &error);
+                }
+            };
+            if secured {
+                self.client.handle(now, Input::Secured);
+            }
+            if !clear.is_empty() {
+                self.client.handle(now, Input::Received(&clear));
+            }
+            self.carry(now);
         }
     }
 
@@ -234,6 +315,23 @@ impl NetDevice {
     }
 }
 
+/// Takes what TLS wants sent.
+fn seal(tls: &mut ClientConnection, outgoing: &mut Vec<u8>) -> io::Result<()> {
+    while tls.wants_write() {
+        tls.write_tls(outgoing)?;
+    }
+    Ok(())
+}
+
+/// Hands TLS some of what came; returns what is in it.
+fn open(tls: &mut ClientConnection, bytes: &mut &[u8]) -> io::Result<Vec<u8>> {
+    tls.read_tls(bytes)?;
+    let state = tls.process_new_packets().map_err(io::Error::other)?;
+    let mut clear = vec![0; state.plaintext_bytes_to_read()];
+    tls.reader().read_exact(&mut clear)?;
+    Ok(clear)
+}
+
 impl QuorumDevice for NetDevice {
     fn name(&self) -> &str {
         self.client.name()
@@ -254,6 +352,12 @@ impl QuorumDevice for NetDevice {
         self.carry(now);
         self.progress(now);
         self.read(now);
+        if let Some((round, passed)) =
+            self.checks.as_ref().and_then(|c| Some((c.round, c.result()?)))
+        {
+            self.checks = None;
+            self.client.handle(now, Input::Checked { round, passed });
+        }
         self.carry(now);
     }
 

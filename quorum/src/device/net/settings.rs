@@ -1,9 +1,13 @@
 //! What `quorum.device` of `corosync.conf` says of the arbiter (corosync-qdevice(8)).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::id::NodeId;
 use crate::options::{NodeVotes, Section, Settings, TieBreaker};
+
+use super::heuristics::{CheckKeys, Checks};
+use super::tls::TLS_FILE;
 
 /// Port of the arbiter daemon.
 pub const PORT: u16 = 5403;
@@ -11,6 +15,7 @@ pub const PORT: u16 = 5403;
 const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(120));
 const CONNECT_TIMEOUT: std::ops::RangeInclusive<u64> = 1000..=120_000;
 const TIMEOUT: Duration = Duration::from_secs(10);
+const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the arbiter decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +52,17 @@ pub enum IpVersion {
     V6,
 }
 
+/// Whether the connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsMode {
+    /// Never.
+    Off,
+    /// If the arbiter offers it. Somebody between can take the offer away.
+    On,
+    /// Always.
+    Required,
+}
+
 /// Settings of the client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetSettings {
@@ -72,6 +88,12 @@ pub struct NetSettings {
     pub timeout: Duration,
     /// Longest time from the attempt to connect until the arbiter has accepted this node.
     pub connect_timeout: Duration,
+    /// Whether to encrypt.
+    pub tls: TlsMode,
+    /// PEM file with the cluster's certificate and key and the authority's certificate.
+    pub tls_file: PathBuf,
+    /// The node's own checks.
+    pub checks: Option<Checks>,
     /// Keys that mean nothing here.
     pub unknown: Vec<String>,
 }
@@ -93,14 +115,9 @@ pub enum NetError {
     /// The arbiter must know all nodes.
     #[error("nodelist is missing; quorum.device.model 'net' needs it")]
     NoNodes,
-    /// The default of the key is `on`.
-    #[error("quorum.device.net.tls: TLS is not supported; use tls: off (found: {0})")]
-    Tls(String),
-    /// Commands of the node's own are not run.
-    #[error(
-        "quorum.device.heuristics.mode: heuristics are not supported; use mode: off (found: {0})"
-    )]
-    Heuristics(String),
+    /// Checks without a command, or with too many.
+    #[error("quorum.device.heuristics: expected 1 to 32 exec_NAME keys (found: {0})")]
+    CheckCommands(usize),
     /// A value that is not of its key's type.
     #[error("quorum.device.{key}: '{value}' is not accepted, expected {accepted}")]
     Value {
@@ -121,9 +138,16 @@ pub enum NetError {
     LastManVotes(u32),
 }
 
+impl NetError {
+    pub(super) fn value(key: &'static str, value: &str, accepted: &'static str) -> NetError {
+        NetError::Value { key, value: value.chars().take(64).collect(), accepted }
+    }
+}
+
 impl NetSettings {
-    /// The defaults for an arbiter on this host: port 5403, `ffsplit`, ties to the lowest node. `timeout` is
-    /// `device.timeout`; the heartbeat and the wait for a connection follow from it.
+    /// The defaults for an arbiter on this host: port 5403, `ffsplit`, ties to the lowest node, in clear,
+    /// without checks. `timeout` is `device.timeout`; the heartbeat and the wait for a connection follow
+    /// from it.
     #[must_use]
     pub fn new(
         me: NodeId,
@@ -144,6 +168,9 @@ impl NetSettings {
             keep_active: true,
             timeout,
             connect_timeout: timeout.mul_f64(0.8).max(Duration::from_secs(1)),
+            tls: TlsMode::Off,
+            tls_file: PathBuf::from(TLS_FILE),
+            checks: None,
             unknown: Vec::new(),
         }
     }
@@ -168,33 +195,25 @@ impl NetSettings {
         let cluster = cluster.filter(|name| !name.is_empty()).ok_or(NetError::NoCluster)?;
         let ids = nodes.iter().map(|node| node.id).collect();
         let mut new = NetSettings::new(settings.me, cluster, ids, "", timeout);
-        let (mut tls, mut heuristics) = ("on", "off");
+        new.tls = TlsMode::On;
+        let mut checks = CheckKeys::default();
         for (key, value) in &section.device_extra {
-            match key.as_str() {
-                "net.tls" => tls = value,
-                "heuristics.mode" => heuristics = value,
-                key => new.set(key, value)?,
+            match key.strip_prefix("heuristics.") {
+                Some(rest) if checks.set(rest, value) => {}
+                _ => new.set(key, value)?,
             }
         }
         if new.host.is_empty() {
             return Err(NetError::NoHost);
         }
-        if tls != "off" {
-            return Err(NetError::Tls(tls.chars().take(64).collect()));
-        }
-        if heuristics != "off" {
-            return Err(NetError::Heuristics(heuristics.chars().take(64).collect()));
-        }
+        let sync_timeout = section.device_sync_timeout.unwrap_or(SYNC_TIMEOUT);
+        new.checks = checks.read(timeout, sync_timeout)?;
         new.check_votes(device.votes, nodes)?;
         Ok(Some(new))
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), NetError> {
-        let refuse = |key, accepted| NetError::Value {
-            key,
-            value: value.chars().take(64).collect(),
-            accepted,
-        };
+        let refuse = |key, accepted| NetError::value(key, value, accepted);
         match key {
             "net.host" => self.host = value.to_owned(),
             "net.port" => {
@@ -240,8 +259,15 @@ impl NetSettings {
                     }
                 };
             }
-            // Without a mode they are not run.
-            key if key.starts_with("heuristics.") => {}
+            "net.tls" => {
+                self.tls = match value {
+                    "off" => TlsMode::Off,
+                    "on" => TlsMode::On,
+                    "required" => TlsMode::Required,
+                    _ => return Err(refuse("net.tls", "on, off or required")),
+                };
+            }
+            "net.tls_file" => self.tls_file = PathBuf::from(value),
             key => self.unknown.push(key.to_owned()),
         }
         Ok(())
@@ -303,6 +329,9 @@ mod tests {
         assert_eq!(settings.algorithm, NetAlgorithm::FiftyFifty);
         assert_eq!((settings.tie_breaker, settings.keep_active), (TieBreaker::Lowest, true));
         assert_eq!(settings.connect_timeout, Duration::from_secs(8));
+        assert_eq!((settings.tls, settings.checks), (TlsMode::Off, None));
+        assert_eq!(read(&BASE[..1], 2).unwrap().tls, TlsMode::On);
+        assert_eq!(settings.tls_file, PathBuf::from(TLS_FILE));
         assert_eq!(read(&BASE, 2).unwrap().heartbeat(), Duration::from_secs(8));
         assert_eq!(read(&BASE, 2).unwrap().interval(), Duration::from_secs(5));
     }
@@ -311,9 +340,8 @@ mod tests {
     fn what_cannot_work_is_refused_with_what_would_be_right() {
         for (entries, nodes, expected) in [
             (&[("device.net.tls", "off")][..], 2, "host is missing"),
-            (&BASE[..1], 2, "TLS is not supported; use tls: off (found: on)"),
-            (&[BASE[0], ("device.net.tls", "required")], 2, "TLS is not supported; use tls: off"),
-            (&[BASE[0], BASE[1], ("device.heuristics.mode", "sync")], 2, "use mode: off"),
+            (&[BASE[0], ("device.net.tls", "yes")], 2, "on, off or required"),
+            (&[BASE[0], ("device.heuristics.mode", "sync")], 2, "1 to 32 exec_NAME keys"),
             (&[BASE[0], BASE[1], ("device.net.algorithm", "test")], 2, "ffsplit or lms"),
             (&[BASE[0], BASE[1], ("device.net.tie_breaker", "7")], 2, "id of a node"),
             (&[BASE[0], BASE[1], ("device.net.port", "0")], 2, "1 to 65535"),
@@ -332,7 +360,8 @@ mod tests {
 
     #[test]
     fn a_key_that_means_nothing_is_named() {
-        let settings = read(&[BASE[0], BASE[1], ("device.net.hots", "x")], 2).unwrap();
-        assert_eq!(settings.unknown, ["net.hots"]);
+        let settings =
+            read(&[BASE[0], ("device.net.hots", "x"), ("device.heuristics.mod", "x")], 2);
+        assert_eq!(settings.unwrap().unknown, ["net.hots", "heuristics.mod"]);
     }
 }

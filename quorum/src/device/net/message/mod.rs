@@ -65,7 +65,7 @@ pub enum ListKind {
     Quorum,
 }
 
-/// One of the messages in use between a node and an arbiter without TLS.
+/// One of the messages in use between a node and an arbiter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Client: which cluster it is of.
@@ -79,6 +79,11 @@ pub enum Message {
     PreinitReply {
         /// TLS.
         tls: Tls,
+    },
+    /// Client: everything after this is encrypted.
+    StartTls {
+        /// Number; there is no reply but the handshake.
+        sequence: u32,
     },
     /// Client: who it is and what it wants.
     Init {
@@ -225,7 +230,7 @@ pub enum Malformed {
     /// Longer than [`MAX_LENGTH`].
     #[error("a message of {0} bytes, at most {MAX_LENGTH} are accepted")]
     TooLong(u32),
-    /// A type that is not in use, or not without TLS.
+    /// A type that is not in use.
     #[error("message type {0} is not in use")]
     Type(u16),
     /// An option ends after its message, or has a wrong length or value.

@@ -11,6 +11,7 @@ pub(super) const OPTION_TYPES: u16 = 24;
 pub(super) mod kind {
     pub const PREINIT: u16 = 0;
     pub const PREINIT_REPLY: u16 = 1;
+    pub const START_TLS: u16 = 2;
     pub const INIT: u16 = 3;
     pub const INIT_REPLY: u16 = 4;
     pub const SERVER_ERROR: u16 = 5;

@@ -152,6 +152,7 @@ impl Message {
             kind::PREINIT_REPLY => {
                 Message::PreinitReply { tls: o.tls.ok_or_else(missing(option::TLS))? }
             }
+            kind::START_TLS => Message::StartTls { sequence: sequence? },
             kind::INIT => Message::Init {
                 sequence: sequence?,
                 node: o.node.ok_or_else(missing(option::NODE))?,

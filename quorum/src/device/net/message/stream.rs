@@ -18,6 +18,12 @@ impl Stream {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether there is nothing that waits to become complete.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() == self.taken
+    }
+
     /// The next complete message.
     ///
     /// # Errors

@@ -168,7 +168,8 @@ fn bytes_that_are_no_message_are_refused() {
         ("000900008001", Malformed::TooLong(32_769)),
         ("0009ffffffff", Malformed::TooLong(u32::MAX)),
         ("006300000000", Malformed::Type(99)),
-        ("000200000000", Malformed::Type(2)),
+        ("000c00000000", Malformed::Type(12)),
+        ("000200000000", Malformed::Missing { kind: 2, option: 0 }),
         ("000900000000", Malformed::Missing { kind: 9, option: 0 }),
         // An option longer than its message, an option cut in its header, a number of three bytes.
         ("000900000008000000ff00000001", Malformed::Option { kind: 9, option: 0 }),

@@ -24,6 +24,10 @@ impl Message {
                 w.byte(option::TLS, place(tls, &TLS, 0)).byte(option::CLIENT_CERTIFICATE, 0);
                 kind::PREINIT_REPLY
             }
+            Message::StartTls { sequence } => {
+                w.sequence(*sequence);
+                kind::START_TLS
+            }
             Message::Init { sequence, node, algorithm, heartbeat, tie_breaker, ring } => {
                 w.sequence(*sequence)
                     .numbers(option::MESSAGES, 0..MESSAGE_TYPES)
