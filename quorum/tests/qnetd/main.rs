@@ -11,7 +11,8 @@ use quorum::device::net::{CheckCommand, Checks, Credentials, NetAlgorithm, TlsMo
 use arbiter::{Arbiter, Tunnel};
 use node::{Cluster, HEARTBEAT};
 
-const SOON: Duration = Duration::from_secs(10);
+/// Longest wait for what will happen; a machine under load takes its time.
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn exactly_one_half_of_a_split_gets_the_vote() {
@@ -146,7 +147,8 @@ fn over_tls_strangers_are_refused_on_both_sides() {
     let other = arbiter.certificate("other", true);
     let error = Credentials::read(&other, "lab").unwrap_err().to_string();
     assert!(error.contains("for cluster 'other', not 'lab'"), "{error}");
-    assert_eq!(cluster.casts(), [1]);
+    // Making keys may have taken longer than the lease.
+    cluster.until(SOON, "still only the first", |c| c.casts() == [1]);
 }
 
 /// The authority signs certificates of clusters too.
