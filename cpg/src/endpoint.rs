@@ -4,8 +4,8 @@ use crate::identity::{Incarnation, NodeId};
 use crate::link::{LinkConfiguration, LinkEvent, LinkState, LinkStatistics, Links, Peer};
 use crate::node::{Node, NodeEvent};
 use crate::protocol::{Boot, Output, Road};
-use crate::ring::RingConfiguration;
-use crate::security::{Key, KeyError, KeySlot, Keyring};
+use crate::ring::{Reconfiguration, RingConfiguration};
+use crate::security::{Key, KeyError, KeyId, Keyring};
 use crate::time::{Time, earliest};
 use bytes::{Bytes, BytesMut};
 use rand::rngs::StdRng;
@@ -114,9 +114,23 @@ impl Endpoint {
         self.pump(now);
     }
 
-    /// First step of a key rotation, at every node: accept this key too.
-    pub fn load_key(&mut self, slot: KeySlot, key: Key) -> Result<(), KeyError> {
-        self.links.keyring_mut().ok_or(KeyError::NoSlot(slot))?.load(slot, key)
+    /// First step of a key rotation, at every node: accept this key too. The id is the key's name in the
+    /// next steps, [`Node::activate_key`] and [`Node::retire_keys_except`].
+    pub fn load_key(&mut self, key: Key) -> Result<KeyId, KeyError> {
+        self.links.keyring_mut().ok_or(KeyError::Off)?.load(key)
+    }
+
+    /// Name of the key used for sending; `None` when encryption is off.
+    pub fn active_key(&mut self) -> Option<KeyId> {
+        self.links.keyring_mut()?.active().map(Key::id)
+    }
+
+    /// Changes at run time what may change: peers that came, left or moved, how links are chosen and
+    /// judged, and what of the ring [`Reconfiguration`] lists.
+    pub fn reconfigure(&mut self, ring: Reconfiguration, links: LinkConfiguration, now: Time) {
+        self.node.reconfigure(ring);
+        self.links.reconfigure(links, now);
+        self.pump(now);
     }
 
     /// Takes a received datagram.
@@ -264,6 +278,9 @@ mod tests {
                     sent.push(datagram.clone());
                     let SocketAddr::V4(v4) = to else { continue };
                     let target = usize::from(v4.ip().octets()[3]) - 1;
+                    if target >= endpoints.len() {
+                        continue; // configured, but does not run
+                    }
                     let datagram = BytesMut::from(&datagram[..]);
                     endpoints[target].handle_datagram(0, address(at + 1), datagram, *now);
                 }
@@ -308,16 +325,62 @@ mod tests {
             nodes.iter().map(entered).sum()
         };
         let before = rings(&nodes);
-        nodes.iter_mut().for_each(|node| node.load_key(1, key(2)).unwrap());
-        nodes[2].with_node(now, |node| node.activate_key(1, now));
+        nodes.iter_mut().for_each(|node| assert_eq!(node.load_key(key(2)), Ok(key(2).id())));
+        nodes[2].with_node(now, |node| node.activate_key(key(2).id(), now));
         run(&mut nodes, &mut now, Duration::from_secs(2));
-        nodes[0].with_node(now, |node| node.retire_keys_except(1, now));
+        nodes[0].with_node(now, |node| node.retire_keys_except(key(2).id(), now));
         run(&mut nodes, &mut now, Duration::from_secs(2));
         let sent = run(&mut nodes, &mut now, Duration::from_secs(2));
-        assert!(!sent.is_empty() && sent.iter().all(|datagram| datagram[3] == 1), "the new key");
+        assert!(
+            !sent.is_empty() && sent.iter().all(|datagram| datagram[3] == key(2).id()),
+            "the new key"
+        );
         assert!(whole(&nodes));
         assert_eq!(rings(&nodes), before, "no downtime");
         let refused: u64 = nodes.iter().map(|node| node.link_statistics().rx_refused).sum();
         assert_eq!(refused, 0);
+    }
+
+    /// What a reload may do: slower timers, another node in the list, one that is gone, another digest.
+    #[test]
+    fn a_reload_changes_peers_and_timers_without_touching_the_ring() {
+        let mut now = Time::ZERO;
+        let mut nodes = endpoints([7; 3], now);
+        run(&mut nodes, &mut now, Duration::from_secs(3));
+        assert!(whole(&nodes));
+        let reload = |nodes: &mut [Endpoint], ids: std::ops::RangeInclusive<u32>, now: Time| {
+            let ids: Vec<NodeId> = ids.filter_map(NodeId::new).collect();
+            for node in nodes {
+                let me = node.node().id();
+                let mut ring = RingConfiguration::new(me, ids.clone());
+                (ring.digest, ring.limits.rotation) = (8, 50);
+                let peers = ids.iter().map(|id| Peer {
+                    node: *id,
+                    addresses: vec![LinkAddress { link: 0, address: address(id.get() as usize) }],
+                });
+                let links = LinkConfiguration::new(me, peers.collect(), Duration::from_secs(2));
+                node.reconfigure(ring.into(), links, now);
+            }
+        };
+        let entered = |nodes: &[Endpoint]| -> u64 {
+            nodes.iter().map(|n| n.node().protocol().statistics().gather_entered).sum()
+        };
+        let before = entered(&nodes);
+        reload(&mut nodes, 1..=4, now);
+        let still_up =
+            |node: &Endpoint| node.link_states().iter().filter(|(_, l)| l[0].connected).count();
+        assert_eq!(nodes.iter().map(still_up).collect::<Vec<_>>(), [2, 2, 2], "links stay up");
+        assert!(nodes.iter().all(|node| node.link_states().len() == 3), "the new one is tried");
+        for node in &nodes {
+            let configuration = node.node().protocol().configuration();
+            assert_eq!((configuration.digest, configuration.limits.rotation), (8, 50));
+        }
+        run(&mut nodes[..3], &mut now, Duration::from_secs(3));
+        assert_eq!(entered(&nodes), before, "nobody was disturbed");
+        // Node 3 is struck from the list: the others go on without it.
+        reload(&mut nodes[..2], 1..=2, now);
+        run(&mut nodes, &mut now, Duration::from_secs(20));
+        let members = |node: &Endpoint| node.node().protocol().ring().map(|(_, m)| m.len());
+        assert_eq!((members(&nodes[0]), members(&nodes[1])), (Some(2), Some(2)));
     }
 }

@@ -38,9 +38,9 @@ pub enum NodeEvent {
         /// Its guarantee.
         guarantee: Guarantee,
     },
-    /// All nodes reached this point of a key rotation: send with the key of this slot.
+    /// All nodes reached this point of a key rotation: send with the key of this id.
     ActivateKey(u8),
-    /// All nodes send with the key of this slot; the other may be dropped.
+    /// All nodes send with the key of this id; the others may be dropped.
     RetireKeysExcept(u8),
 }
 
@@ -147,16 +147,16 @@ impl Node {
         }
     }
 
-    /// Orders a step of a key rotation through the ring: every node activates the key of `slot`.
-    pub fn activate_key(&mut self, slot: u8, now: Time) {
+    /// Orders a step of a key rotation through the ring: every node sends with this key.
+    pub fn activate_key(&mut self, key: u8, now: Time) {
         let step = crate::group::KeyStep::Activate;
-        self.submit((GroupMessage::Key { slot, step }, Guarantee::Safe), now);
+        self.submit((GroupMessage::Key { key, step }, Guarantee::Safe), now);
     }
 
-    /// Orders the last step: every node drops all keys but that of `slot`.
-    pub fn retire_keys_except(&mut self, slot: u8, now: Time) {
+    /// Orders the last step: every node drops all keys but this.
+    pub fn retire_keys_except(&mut self, key: u8, now: Time) {
         let step = crate::group::KeyStep::CleanUp;
-        self.submit((GroupMessage::Key { slot, step }, Guarantee::Safe), now);
+        self.submit((GroupMessage::Key { key, step }, Guarantee::Safe), now);
     }
 
     /// Whether requests that need the ring are accepted now.
@@ -264,11 +264,11 @@ impl Node {
                 self.protocol.open_gate(ring, now);
             }
             match effects.key {
-                Some((slot, crate::group::KeyStep::Activate)) => {
-                    self.events.push_back(NodeEvent::ActivateKey(slot));
+                Some((key, crate::group::KeyStep::Activate)) => {
+                    self.events.push_back(NodeEvent::ActivateKey(key));
                 }
-                Some((slot, crate::group::KeyStep::CleanUp)) => {
-                    self.events.push_back(NodeEvent::RetireKeysExcept(slot));
+                Some((key, crate::group::KeyStep::CleanUp)) => {
+                    self.events.push_back(NodeEvent::RetireKeysExcept(key));
                 }
                 None => {}
             }

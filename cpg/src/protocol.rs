@@ -245,6 +245,9 @@ impl Protocol {
         configuration.token_warning = change.token_warning;
         configuration.limits = change.limits;
         configuration.peers = change.peers;
+        configuration.fail_recv_const = change.fail_recv_const;
+        configuration.seqno_unchanged_const = change.seqno_unchanged_const;
+        configuration.digest = change.digest;
     }
 
     /// Counters.

@@ -44,10 +44,10 @@ pub use socket::LinkBind;
 pub use store::{RingStore, StoreError};
 
 use crate::endpoint::{Endpoint, EndpointConfiguration, EndpointOutput};
-use crate::link::MAX_LINKS;
+use crate::link::{LinkConfiguration, MAX_LINKS};
 use crate::node::{Node, NodeEvent};
 use crate::protocol::Road;
-use crate::ring::FlowLimits;
+use crate::ring::{FlowLimits, Reconfiguration, RingConfiguration};
 use crate::time::Time;
 use clock::Clock;
 use mio::{Events, Poll, Registry, Token};
@@ -106,6 +106,8 @@ pub struct Driver {
     outbound: Outbound,
     /// The token that is expected was looked for before data.
     token_sought: bool,
+    /// Bytes of receive buffer that the kernel granted, of the smallest socket.
+    granted: Option<usize>,
     store: RingStore,
 }
 
@@ -128,7 +130,8 @@ impl Driver {
         }
         let buffers: io::Result<Vec<usize>> =
             sockets.iter().map(LinkSocket::receive_buffer).collect();
-        if let Some(granted) = buffers?.into_iter().min() {
+        let granted = buffers?.into_iter().min();
+        if let Some(granted) = granted {
             fit_to_buffer(&mut configuration.endpoint.ring.limits, granted);
         }
         let node = configuration.endpoint.ring.node;
@@ -143,8 +146,17 @@ impl Driver {
         let ready = Events::with_capacity(64);
         let outbound = Outbound::default();
         let token_sought = false;
-        let mut driver =
-            Driver { poll, ready, clock, endpoint, sockets, outbound, token_sought, store };
+        let mut driver = Driver {
+            poll,
+            ready,
+            clock,
+            endpoint,
+            sockets,
+            outbound,
+            token_sought,
+            granted,
+            store,
+        };
         driver.flush()?;
         Ok(driver)
     }
@@ -181,6 +193,20 @@ impl Driver {
         let result = act(&mut self.endpoint, now);
         self.flush()?;
         Ok(result)
+    }
+
+    /// Changes at run time what may change, see [`Endpoint::reconfigure`]. What the sockets can take bounds
+    /// the windows as at the start.
+    pub fn reconfigure(
+        &mut self,
+        ring: RingConfiguration,
+        links: LinkConfiguration,
+    ) -> Result<(), DriverError> {
+        let mut change = Reconfiguration::from(ring);
+        if let Some(granted) = self.granted {
+            fit_to_buffer(&mut change.limits, granted);
+        }
+        self.act_on_endpoint(|endpoint, now| endpoint.reconfigure(change, links, now))
     }
 
     /// The next event; drain after every call.

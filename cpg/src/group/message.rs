@@ -27,9 +27,9 @@ pub(crate) enum GroupMessage {
         ring: RingId,
         members: Vec<(ProcessId, GroupName)>,
     },
-    /// All nodes switch to sending with the key of this slot, or drop it.
+    /// All nodes switch to sending with the key of this id, or drop all others.
     Key {
-        slot: u8,
+        key: u8,
         step: KeyStep,
     },
 }
@@ -71,8 +71,8 @@ impl GroupMessage {
                 out.put_u16(members.len() as u16);
                 members.iter().for_each(|(process, group)| put_member(&mut out, *process, group));
             }
-            GroupMessage::Key { slot, step } => {
-                out.put_u8(slot);
+            GroupMessage::Key { key, step } => {
+                out.put_u8(key);
                 out.put_u8(step as u8);
             }
         }
@@ -111,7 +111,7 @@ impl GroupMessage {
                 GroupMessage::JoinList { ring, members }
             }
             4 => {
-                let slot = reader.u8()?;
+                let key = reader.u8()?;
                 let step = match reader.u8()? {
                     0 => KeyStep::Activate,
                     1 => KeyStep::CleanUp,
@@ -119,7 +119,7 @@ impl GroupMessage {
                         return Err(DecodeError::Value { what: "key step", found: other.into() });
                     }
                 };
-                GroupMessage::Key { slot, step }
+                GroupMessage::Key { key, step }
             }
             found => return Err(DecodeError::Kind { found }),
         };
@@ -166,7 +166,7 @@ mod tests {
             GroupMessage::Leave { process, group: group.clone(), reason: ChangeReason::Leave },
             GroupMessage::Multicast { process, group: group.clone(), payload: "hello".into() },
             GroupMessage::JoinList { ring, members: vec![(process, group)] },
-            GroupMessage::Key { slot: 1, step: KeyStep::CleanUp },
+            GroupMessage::Key { key: 1, step: KeyStep::CleanUp },
         ];
         for message in messages {
             let (header, body) = message.clone().encode();

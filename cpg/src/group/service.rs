@@ -233,7 +233,7 @@ impl Groups {
                     self.activate(activation);
                 }
             }
-            Ok(GroupMessage::Key { slot, step }) => effects.key = Some((slot, step)),
+            Ok(GroupMessage::Key { key, step }) => effects.key = Some((key, step)),
             Err(error) => {
                 self.undecodable += 1;
                 log::warn!("Message received from node {from} ... Ignoring. ({error})");

@@ -171,6 +171,25 @@ impl Links {
         }
     }
 
+    /// Changes at run time what may change. Peers whose addresses stay keep their links; where this node
+    /// listens for tokens and the multicast groups stay as they are.
+    pub fn reconfigure(&mut self, new: LinkConfiguration, now: Time) {
+        let gone = |node: &NodeId| !new.peers.iter().any(|peer| peer.node == *node);
+        let present: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
+        present.into_iter().filter(gone).for_each(|node| self.remove_peer(node));
+        for peer in new.peers {
+            if !self.configuration.peers.contains(&peer) {
+                self.add_peer(peer, now);
+            }
+        }
+        self.configuration.mode = new.mode;
+        self.configuration.priorities = new.priorities;
+        self.configuration.ping_interval = new.ping_interval;
+        self.configuration.ping_timeout = new.ping_timeout;
+        self.configuration.pong_count = new.pong_count;
+        self.next = now;
+    }
+
     /// The keys, for rotation. `None` when encryption is off.
     pub fn keyring_mut(&mut self) -> Option<&mut Keyring> {
         self.sealer.keyring.as_mut()

@@ -80,6 +80,26 @@ pub struct Reconfiguration {
     pub limits: FlowLimits,
     /// See [`RingConfiguration::peers`].
     pub peers: Vec<NodeId>,
+    /// See [`RingConfiguration::fail_recv_const`].
+    pub fail_recv_const: u32,
+    /// See [`RingConfiguration::seqno_unchanged_const`].
+    pub seqno_unchanged_const: u32,
+    /// See [`RingConfiguration::digest`]: all members must change it at one point of the order.
+    pub digest: u64,
+}
+
+impl From<RingConfiguration> for Reconfiguration {
+    fn from(new: RingConfiguration) -> Reconfiguration {
+        Reconfiguration {
+            timing: new.timing,
+            token_warning: new.token_warning,
+            limits: new.limits,
+            peers: new.peers,
+            fail_recv_const: new.fail_recv_const,
+            seqno_unchanged_const: new.seqno_unchanged_const,
+            digest: new.digest,
+        }
+    }
 }
 
 impl RingConfiguration {

@@ -1,7 +1,7 @@
 //! The frame around every datagram: a clear header, then content that is encrypted and authenticated
 //! together with the header, or, where encryption is switched off, content and a checksum.
 
-use super::key::{KeySlot, Keyring, SLOTS};
+use super::key::{Key, KeyId, Keyring, SLOTS};
 use crate::identity::NodeId;
 use bytes::{BufMut, BytesMut};
 use ring::aead::{Aad, LessSafeKey, Nonce};
@@ -11,7 +11,7 @@ const VERSION: u8 = 1;
 const CLEAR: u8 = 0xff;
 const TAG: usize = 16;
 const CHECKSUM: usize = 4;
-/// Magic, version, key slot, sender, epoch, counter.
+/// Magic, version, key id, sender, epoch, counter.
 pub const HEADER_LENGTH: usize = 2 + 1 + 1 + 4 + 8 + 8;
 /// Most bytes a frame adds to its content.
 pub const MAX_OVERHEAD: usize = HEADER_LENGTH + TAG;
@@ -28,7 +28,7 @@ pub enum FrameError {
     Version(u8),
     #[error("sent in clear, but this node requires encryption, or the reverse")]
     Protection,
-    #[error("sealed with the key of slot {0}, which is not loaded here")]
+    #[error("sealed with the key of id {0}, which is not loaded here")]
     UnknownKey(u8),
     #[error("not authentic: another key, or altered on the way")]
     NotAuthentic,
@@ -45,7 +45,7 @@ pub struct Frame {
     pub epoch: u64,
     /// Grows with every frame of the epoch.
     pub counter: u64,
-    slot: u8,
+    key: u8,
 }
 
 impl Frame {
@@ -63,15 +63,15 @@ impl Frame {
             return Err(FrameError::Version(header[2]));
         }
         let sender = NodeId::new(word(4)).ok_or(FrameError::ZeroSender)?;
-        Ok(Frame { sender, epoch: long(8), counter: long(16), slot: header[3] })
+        Ok(Frame { sender, epoch: long(8), counter: long(16), key: header[3] })
     }
 }
 
-/// Derived keys of one sender's boot, by slot.
+/// Derived keys of one sender's boot, by their place in the keyring.
 #[derive(Default)]
 pub(crate) struct DerivedKeys {
     generation: u64,
-    keys: [Option<LessSafeKey>; SLOTS as usize],
+    keys: [Option<LessSafeKey>; SLOTS],
 }
 
 impl std::fmt::Debug for DerivedKeys {
@@ -84,16 +84,17 @@ impl DerivedKeys {
     fn get(
         &mut self,
         keyring: &Keyring,
-        slot: KeySlot,
+        id: KeyId,
         sender: NodeId,
         epoch: u64,
     ) -> Option<&LessSafeKey> {
         if self.generation != keyring.generation {
             *self = DerivedKeys { generation: keyring.generation, ..DerivedKeys::default() };
         }
-        let place = self.keys.get_mut(usize::from(slot))?;
+        let (at, key) = keyring.get(id)?;
+        let place = self.keys.get_mut(at)?;
         if place.is_none() {
-            *place = keyring.get(slot)?.derive(sender.get(), epoch);
+            *place = key.derive(sender.get(), epoch);
         }
         place.as_ref()
     }
@@ -129,7 +130,8 @@ impl Sealer {
         self.counter += 1;
         out.put_u16(MAGIC);
         out.put_u8(VERSION);
-        out.put_u8(self.keyring.as_ref().map_or(CLEAR, Keyring::active));
+        let active = self.keyring.as_ref().and_then(Keyring::active).map(Key::id);
+        out.put_u8(active.unwrap_or(CLEAR));
         out.put_u32(self.me.get());
         out.put_u64(self.epoch);
         out.put_u64(counter);
@@ -140,7 +142,7 @@ impl Sealer {
             out.put_u32(sum);
             return out;
         };
-        let key = self.mine.get(keyring, keyring.active(), self.me, self.epoch);
+        let key = active.and_then(|id| self.mine.get(keyring, id, self.me, self.epoch));
         let (header, content) = out.split_at_mut(HEADER_LENGTH);
         let sealed = key.map(|key| {
             key.seal_in_place_separate_tag(nonce(counter), Aad::from(&*header), content)
@@ -163,12 +165,12 @@ impl Sealer {
         let Some(keyring) = &self.keyring else {
             return open_clear(frame, datagram);
         };
-        if frame.slot == CLEAR {
+        if frame.key == CLEAR {
             return Err(FrameError::Protection);
         }
         let key = keys
-            .get(keyring, frame.slot, frame.sender, frame.epoch)
-            .ok_or(FrameError::UnknownKey(frame.slot))?;
+            .get(keyring, frame.key, frame.sender, frame.epoch)
+            .ok_or(FrameError::UnknownKey(frame.key))?;
         let mut content = datagram.split_off(HEADER_LENGTH);
         let length = key
             .open_in_place(nonce(frame.counter), Aad::from(&datagram[..]), &mut content)
@@ -180,7 +182,7 @@ impl Sealer {
 }
 
 fn open_clear(frame: &Frame, mut datagram: BytesMut) -> Result<BytesMut, FrameError> {
-    if frame.slot != CLEAR {
+    if frame.key != CLEAR {
         return Err(FrameError::Protection);
     }
     let end = datagram.len().checked_sub(CHECKSUM).filter(|end| *end >= HEADER_LENGTH);
@@ -195,7 +197,7 @@ fn open_clear(frame: &Frame, mut datagram: BytesMut) -> Result<BytesMut, FrameEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::{Cipher, Key};
+    use crate::security::Cipher;
 
     fn sealer(node: u32, material: Option<u8>) -> Sealer {
         let key = material.map(|byte| Key::new(&[byte; 128], Cipher::default()).unwrap());
@@ -213,7 +215,8 @@ mod tests {
         let mut alice = sealer(1, Some(1));
         let datagram = alice.seal([b"hello ", b"world"]);
         assert_eq!(open(&sealer(2, Some(1)), &datagram), Ok(b"hello world".to_vec()));
-        assert_eq!(open(&sealer(2, Some(2)), &datagram), Err(FrameError::NotAuthentic));
+        let id = sealer(1, Some(1)).keyring.unwrap().active().unwrap().id();
+        assert_eq!(open(&sealer(2, Some(2)), &datagram), Err(FrameError::UnknownKey(id)));
         assert_eq!(open(&sealer(2, None), &datagram), Err(FrameError::Protection));
         let clear = sealer(1, None).seal([b"a", b"b"]);
         assert_eq!(open(&sealer(2, None), &clear), Ok(b"ab".to_vec()));
@@ -243,17 +246,21 @@ mod tests {
         let mut receiver = sealer(2, Some(old));
         let keyring = |sealer: &mut Sealer| sealer.keyring.take().unwrap();
         let (mut theirs, mut mine) = (keyring(&mut sender), keyring(&mut receiver));
-        assert_eq!(theirs.load(0, key(new)), Err(crate::security::KeyError::InUse(0)));
-        theirs.load(1, key(new)).unwrap();
-        mine.load(1, key(new)).unwrap();
+        let id = theirs.load(key(new)).unwrap();
+        assert_eq!(mine.load(key(new)), Ok(id), "the name of a key is the same everywhere");
+        assert_eq!(mine.load(key(new)), Ok(id), "twice changes nothing");
         (sender.keyring, receiver.keyring) = (Some(theirs), Some(mine));
         let before = sender.seal([b"old", b""]);
-        sender.keyring.as_mut().unwrap().activate(1).unwrap();
+        sender.keyring.as_mut().unwrap().activate(id).unwrap();
         let after = sender.seal([b"new", b""]);
         assert_eq!(open(&receiver, &before), Ok(b"old".to_vec()));
         assert_eq!(open(&receiver, &after), Ok(b"new".to_vec()));
-        receiver.keyring.as_mut().unwrap().retire_except(1).unwrap();
-        assert_eq!(open(&receiver, &before), Err(FrameError::UnknownKey(0)));
+        receiver.keyring.as_mut().unwrap().retire_except(id).unwrap();
+        assert_eq!(open(&receiver, &before), Err(FrameError::UnknownKey(key(old).id())));
+        // A node that starts now has only the new key, and all understand each other.
+        let mut late = sealer(3, Some(new));
+        assert_eq!(open(&late, &after), Ok(b"new".to_vec()));
+        assert_eq!(open(&receiver, &late.seal([b"late", b""])), Ok(b"late".to_vec()));
         assert_eq!(open(&receiver, &after), Ok(b"new".to_vec()));
     }
 }

@@ -1,4 +1,4 @@
-//! Shared keys and the slots that make their rotation possible without downtime.
+//! Shared keys, and the ring of them that makes their rotation possible without downtime.
 
 use ring::aead::{self, LessSafeKey, UnboundKey};
 use ring::hkdf;
@@ -7,7 +7,7 @@ use std::fmt;
 /// Shortest and longest shared key, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 128..=4096;
 /// How many keys can be known at once.
-pub(super) const SLOTS: u8 = 4;
+pub(super) const SLOTS: usize = 4;
 
 /// How datagrams are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -40,15 +40,15 @@ pub enum KeyError {
     /// More than 4096 bytes.
     #[error("key is too long: {0} bytes, 128 to 4096 are accepted")]
     TooLong(usize),
-    /// No such slot.
-    #[error("key slot {0} does not exist; slots run from 0 to 3")]
-    NoSlot(u8),
-    /// The slot holds no key.
-    #[error("key slot {0} is empty")]
-    Empty(u8),
-    /// The slot in use cannot be emptied.
-    #[error("key slot {0} is in use for sending")]
-    InUse(u8),
+    /// Encryption is off.
+    #[error("encryption is off, so there are no keys")]
+    Off,
+    /// No key of this id is loaded.
+    #[error("no key with id {0} is loaded")]
+    Unknown(KeyId),
+    /// Another key that is loaded has the same id.
+    #[error("the key has the id ({0}) of another one that is loaded; make another key")]
+    Collision(KeyId),
 }
 
 /// A shared key, ready for derivation. The material itself is not kept.
@@ -56,7 +56,11 @@ pub enum KeyError {
 pub struct Key {
     root: hkdf::Prk,
     cipher: Cipher,
+    fingerprint: [u8; FINGERPRINT],
 }
+
+/// Bytes by which keys are told apart.
+const FINGERPRINT: usize = 16;
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,7 +86,17 @@ impl Key {
             return Err(KeyError::TooLong(material.len()));
         }
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"cpg datagram key 1").extract(material);
-        Ok(Key { root, cipher })
+        let mut fingerprint = [0; FINGERPRINT];
+        let info: [&[u8]; 2] = [b"fingerprint", &[cipher as u8]];
+        let expanded = root.expand(&info, Length(FINGERPRINT));
+        // Sixteen bytes are never too many for the function.
+        let _ = expanded.and_then(|bytes| bytes.fill(&mut fingerprint));
+        Ok(Key { root, cipher, fingerprint })
+    }
+
+    /// By what the key is called in datagrams and on the ring: the same at every node, 0 to 254.
+    pub fn id(&self) -> KeyId {
+        self.fingerprint[0] % 255
     }
 
     /// The key of one boot of one node.
@@ -97,14 +111,14 @@ impl Key {
     }
 }
 
-/// A place for a key.
-pub type KeySlot = u8;
+/// Name of a key, derived from it; two different keys have the same once in 255.
+pub type KeyId = u8;
 
 /// The keys a node knows. It sends with one and accepts all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Keyring {
-    slots: [Option<Key>; SLOTS as usize],
-    active: KeySlot,
+    keys: [Option<Key>; SLOTS],
+    active: usize,
     /// Grows with every change, so that derived keys are derived anew.
     pub(super) generation: u64,
 }
@@ -112,43 +126,55 @@ pub struct Keyring {
 impl Keyring {
     /// A ring with one key, used for sending.
     pub fn new(key: Key) -> Keyring {
-        Keyring { slots: [Some(key), None, None, None], active: 0, generation: 0 }
+        Keyring { keys: [Some(key), None, None, None], active: 0, generation: 0 }
     }
 
-    /// The slot used for sending.
-    pub fn active(&self) -> KeySlot {
-        self.active
+    /// The key used for sending.
+    pub fn active(&self) -> Option<&Key> {
+        self.keys.get(self.active)?.as_ref()
     }
 
-    pub(super) fn get(&self, slot: KeySlot) -> Option<&Key> {
-        self.slots.get(usize::from(slot))?.as_ref()
+    /// The key of this id and its place.
+    pub(super) fn get(&self, id: KeyId) -> Option<(usize, &Key)> {
+        let named = |(at, key): (usize, &'_ Option<Key>)| {
+            key.as_ref().is_some_and(|key| key.id() == id).then_some(at)
+        };
+        let at = self.keys.iter().enumerate().find_map(named)?;
+        Some((at, self.keys[at].as_ref()?))
     }
 
-    /// Adds a key for receiving; first step of a rotation, at every node.
-    pub fn load(&mut self, slot: KeySlot, key: Key) -> Result<(), KeyError> {
-        if slot == self.active && self.get(slot).is_some() {
-            return Err(KeyError::InUse(slot));
+    /// Adds a key for receiving; first step of a rotation, at every node. A key that is not used for
+    /// sending gives way when there are four. Loading a key twice changes nothing.
+    pub fn load(&mut self, key: Key) -> Result<KeyId, KeyError> {
+        let id = key.id();
+        match self.get(id) {
+            Some((_, known)) if known.fingerprint == key.fingerprint => return Ok(id),
+            Some(_) => return Err(KeyError::Collision(id)),
+            None => {}
         }
-        let place = self.slots.get_mut(usize::from(slot)).ok_or(KeyError::NoSlot(slot))?;
-        *place = Some(key);
+        let free = self.keys.iter().position(Option::is_none);
+        let at = free.unwrap_or((self.active + 1) % SLOTS);
+        self.keys[at] = Some(key);
         self.generation += 1;
+        Ok(id)
+    }
+
+    /// Sends with this key from now on; second step, when every node has loaded it.
+    pub fn activate(&mut self, id: KeyId) -> Result<(), KeyError> {
+        let (at, _) = self.get(id).ok_or(KeyError::Unknown(id))?;
+        if at != self.active {
+            self.active = at;
+            self.generation += 1;
+        }
         Ok(())
     }
 
-    /// Sends with this slot's key from now on; second step, when every node has loaded it.
-    pub fn activate(&mut self, slot: KeySlot) -> Result<(), KeyError> {
-        self.get(slot).ok_or(KeyError::Empty(slot))?;
-        self.active = slot;
-        self.generation += 1;
-        Ok(())
-    }
-
-    /// Drops every key but this slot's; last step, when every node sends with it.
-    pub fn retire_except(&mut self, slot: KeySlot) -> Result<(), KeyError> {
-        self.activate(slot)?;
-        for (index, place) in self.slots.iter_mut().enumerate() {
-            if index != usize::from(slot) {
-                *place = None;
+    /// Drops every key but this one; last step, when every node sends with it.
+    pub fn retire_except(&mut self, id: KeyId) -> Result<(), KeyError> {
+        self.activate(id)?;
+        for (index, place) in self.keys.iter_mut().enumerate() {
+            if index != self.active && place.take().is_some() {
+                self.generation += 1;
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ mod key;
 mod replay;
 
 pub use frame::{Frame, FrameError, HEADER_LENGTH, MAX_OVERHEAD};
-pub use key::{Cipher, Key, KeyError, KeySlot, Keyring};
+pub use key::{Cipher, Key, KeyError, KeyId, Keyring};
 pub(crate) use replay::ReplayWindow;
 
 pub(crate) use frame::{DerivedKeys, Sealer};
