@@ -29,8 +29,8 @@ use quorum::votes;
 
 use self::device::Device;
 use crate::subsystem::{
-    Address, Body, Envelope, GroupView, Membership, NodeId, NodeName, Now, Room, Target, decode,
-    encode,
+    Address, Body, Envelope, GroupView, Membership, NodeId, NodeName, Now, Parcel, Room, Sealed,
+    Target, encode,
 };
 
 /// Where what the votes must remember is kept.
@@ -101,7 +101,7 @@ pub struct Messaging {
     fragments: Fragments,
     together: Vec<quorum::NodeId>,
     membership: Membership,
-    envelopes: VecDeque<Envelope>,
+    parcels: VecDeque<Parcel>,
     failed: Option<String>,
 }
 
@@ -133,7 +133,7 @@ impl Messaging {
             fragments: Fragments::default(),
             together: Vec::new(),
             membership,
-            envelopes: VecDeque::new(),
+            parcels: VecDeque::new(),
             failed: None,
         }
     }
@@ -183,17 +183,24 @@ impl Messaging {
     /// Sends an envelope of this node to others.
     pub fn send(&mut self, envelope: &Envelope) {
         let room = envelope.to.room();
+        match encode(envelope) {
+            Ok(bytes) => self.send_bytes(room, bytes),
+            Err(error) => log::error!("messaging: to {room}: {error}"),
+        }
+    }
+
+    /// Sends a sealed envelope of this node to others.
+    pub fn send_sealed(&mut self, sealed: &Sealed) {
+        self.send_bytes(sealed.to.room(), sealed.bytes());
+    }
+
+    fn send_bytes(&mut self, room: Room, bytes: Vec<u8>) {
         if self.waiting.len() >= MAX_WAITING {
             log::error!("messaging: {MAX_WAITING} messages wait; one to {room} is dropped");
             return;
         }
-        match encode(envelope) {
-            Ok(bytes) => {
-                let chunks = split(bytes).into_iter();
-                self.waiting.extend(chunks.map(|chunk| (Speaker::Room(room), chunk)));
-            }
-            Err(error) => log::error!("messaging: to {room}: {error}"),
-        }
+        let chunks = split(bytes).into_iter();
+        self.waiting.extend(chunks.map(|chunk| (Speaker::Room(room), chunk)));
     }
 
     /// Opens connections and sends what waits, as far as the ring lets it.
@@ -274,17 +281,18 @@ impl Messaging {
 
     fn received(&mut self, room: Room, sender: NodeId, chunk: &[u8]) {
         let Some(bytes) = self.fragments.accept(room, sender, chunk) else { return };
-        match decode::<Envelope>(&bytes) {
-            Ok(envelope) => {
-                let mine = match envelope.to {
+        match Sealed::read(&bytes) {
+            Ok(sealed) => {
+                let mine = match sealed.to {
                     Target::All(_) => true,
                     Target::Node(node, _) => node == self.me,
                     Target::Here(_) => false,
                 };
                 // Nobody speaks for another node.
-                let honest = envelope.from.node == sender && envelope.to.room() == room;
+                let honest = sealed.from.node == sender && sealed.to.room() == room;
                 if mine && honest {
-                    self.envelopes.push_back(Envelope { to: Target::Here(room), ..envelope });
+                    let to = Target::Here(room);
+                    self.parcels.push_back(Parcel::Sealed(Sealed { to, ..sealed }));
                 }
             }
             Err(error) => log::warn!("messaging: from node {sender} to {room}: {error}"),
@@ -406,12 +414,13 @@ impl Messaging {
 
     fn tell(&mut self, room: Room, body: impl Into<Body>) {
         let from = Address { node: self.me, room: Room::Messaging };
-        self.envelopes.push_back(Envelope { from, to: Target::Here(room), body: body.into() });
+        let envelope = Envelope { from, to: Target::Here(room), body: body.into() };
+        self.parcels.push_back(Parcel::Open(envelope));
     }
 
     /// The next envelope for a subsystem of this node.
-    pub fn poll_envelope(&mut self) -> Option<Envelope> {
-        self.envelopes.pop_front()
+    pub fn poll_parcel(&mut self) -> Option<Parcel> {
+        self.parcels.pop_front()
     }
 
     /// Lets timers of the votes and of the quorum device run out.

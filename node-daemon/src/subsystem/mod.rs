@@ -8,11 +8,13 @@
 mod address;
 mod frame;
 mod message;
+mod sealed;
 mod shared;
 
 pub use address::{Address, NodeId, Room, Target};
 pub use frame::{FrameError, MAX_FRAME, decode, encode};
 pub use message::*;
+pub use sealed::{Parcel, Sealed};
 pub use shared::{SharedDocument, SharedPatch, SharedTransition};
 
 use std::collections::VecDeque;

@@ -45,10 +45,9 @@ pub(super) fn run_one(
     if room == Room::Messaging {
         return run_messaging(node, clock);
     }
-    let inside = Loop::new()?;
-    let mailbox = inside.mailbox();
-    let post = hub::Connection::open(&node.state, room)?.wire(mailbox.clone())?;
-    let (id, own) = (node.id, mailbox);
+    let (incoming, post) = hub::Connection::open(&node.state, room)?.split()?;
+    let inside = Loop::new()?.listening(incoming)?;
+    let (id, own) = (node.id, inside.mailbox());
     watch_signals(move || {
         own.put(Mail::Envelope(Box::new(stop_envelope(id, room))));
     })?;

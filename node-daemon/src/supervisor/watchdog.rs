@@ -216,7 +216,7 @@ fn keep<W: Watchdog>(
                 _ => {}
             },
             Ok(Some(Mail::Detach(_))) | Err(_) => return Ok(()),
-            Ok(Some(Mail::Attach(_)) | None) => {}
+            Ok(Some(Mail::Sealed(_) | Mail::Attach(_)) | None) => {}
         }
     }
 }

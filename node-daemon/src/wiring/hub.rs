@@ -1,15 +1,19 @@
 //! Subsystems and observers in other processes: a Unix socket in the node's state directory, over which
 //! envelopes travel as frames.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use super::incoming::Incoming;
+use super::line::Line;
 use super::post::{Mail, Mailbox, Post, Postmaster};
-use crate::subsystem::{Address, Envelope, MAX_FRAME, NodeId, Room, decode, encode};
+use crate::subsystem::{
+    Address, Envelope, FrameError, MAX_FRAME, NodeId, Parcel, Room, Sealed, decode,
+};
 
 /// The socket's name in a state directory.
 pub const SOCKET: &str = "hub.socket";
@@ -24,38 +28,40 @@ pub fn marker(state: &Path, room: Room) -> PathBuf {
     state.join("rooms").join(room.name())
 }
 
-/// Writes one frame: its length in four bytes, then its bytes.
+/// What is read ahead of a connection.
+const READ_AHEAD: usize = 64 << 10;
+
+/// The bytes of a value as they travel: their number in four bytes, then they.
 ///
 /// # Errors
-/// As the system says.
-pub fn write_frame<T: serde::Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()> {
-    let bytes = encode(value).map_err(io::Error::other)?;
-    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    let mut frame = Vec::with_capacity(bytes.len() + 4);
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(&bytes);
-    stream.write_all(&frame)
+/// When they would be too many.
+pub fn frame<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, FrameError> {
+    let mut frame = postcard::to_extend(value, vec![0; 4]).map_err(FrameError::Unencodable)?;
+    let length = frame.len() - 4;
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLong(length));
+    }
+    frame[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    Ok(frame)
 }
 
-/// Reads one frame.
+/// Reads the bytes of one frame.
 ///
 /// # Errors
-/// As the system says, and when the frame is too long or not what is expected.
-pub fn read_frame<T: serde::de::DeserializeOwned>(stream: &mut impl Read) -> io::Result<T> {
+/// As the system says, and when the frame is too long.
+fn read_bytes(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length) as usize;
     if length > MAX_FRAME {
-        return Err(io::Error::other(format!(
-            "a frame of {length} bytes; at most {MAX_FRAME} are accepted"
-        )));
+        return Err(io::Error::other(FrameError::TooLong(length)));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(length.min(READ_AHEAD));
     stream.take(length as u64).read_to_end(&mut bytes)?;
     if bytes.len() < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    decode(&bytes).map_err(io::Error::other)
+    Ok(bytes)
 }
 
 /// Listens, for the owner of the state directory only.
@@ -98,52 +104,37 @@ pub fn serve(listener: UnixListener, me: NodeId, state: &Path, post: &Arc<Postma
     }
 }
 
-fn connection(
-    mut stream: UnixStream,
-    me: NodeId,
-    state: &Path,
-    post: &Postmaster,
-) -> io::Result<()> {
-    let room: Room = read_frame(&mut stream)?;
+fn connection(stream: UnixStream, me: NodeId, state: &Path, post: &Postmaster) -> io::Result<()> {
+    let mut incoming = BufReader::with_capacity(READ_AHEAD, stream.try_clone()?);
+    let room: Room = decode(&read_bytes(&mut incoming)?).map_err(io::Error::other)?;
     if room == Room::Messaging || post.has(room) {
         return Err(io::Error::other(format!("there is a {room} already")));
     }
-    let (mailbox, inbox) = Mailbox::of_connection(stream.try_clone()?);
-    let mut out = stream.try_clone()?;
-    let writer = thread::Builder::new().name(format!("to {room}")).spawn(move || {
-        while let Ok(mail) = inbox.wait() {
-            let Mail::Envelope(envelope) = mail else { continue };
-            if write_frame(&mut out, &*envelope).is_err() {
-                break;
-            }
-        }
-        let _ = out.shutdown(std::net::Shutdown::Both);
-    })?;
-    post.open(room, mailbox);
+    let line = Line::new(stream, &format!("to {room}"))?;
+    post.open(room, Mailbox::There(line.clone()));
     let there = marker(state, room);
     if let Err(error) = std::fs::write(&there, "") {
         log::warn!("hub: {}: {error}", there.display());
     }
+    // Whoever is connected speaks for itself only.
+    let from = Address { node: me, room };
     let result = loop {
-        match read_frame::<Envelope>(&mut stream) {
-            // Whoever is connected speaks for itself only.
-            Ok(envelope) => {
-                let from = Address { node: me, room };
-                post.post(Envelope { from, ..envelope });
-            }
+        let sealed = read_bytes(&mut incoming)
+            .and_then(|bytes| Sealed::read(&bytes).map_err(io::Error::other));
+        match sealed {
+            Ok(sealed) => post.pass_on(Parcel::Sealed(Sealed { from, ..sealed })),
             Err(error) => break error,
         }
     };
     let _ = std::fs::remove_file(&there);
     post.close(room);
-    let _ = stream.shutdown(std::net::Shutdown::Both);
-    let _ = writer.join();
+    line.close();
     Err(result)
 }
 
 /// The other end: a subsystem in a process of its own, or an observer.
 pub struct Connection {
-    stream: UnixStream,
+    incoming: BufReader<UnixStream>,
 }
 
 impl Connection {
@@ -153,8 +144,8 @@ impl Connection {
     /// As the system says.
     pub fn open(state: &Path, room: Room) -> io::Result<Connection> {
         let mut stream = UnixStream::connect(socket(state))?;
-        write_frame(&mut stream, &room)?;
-        Ok(Connection { stream })
+        stream.write_all(&frame(&room).map_err(io::Error::other)?)?;
+        Ok(Connection { incoming: BufReader::with_capacity(READ_AHEAD, stream) })
     }
 
     /// Sends an envelope.
@@ -162,15 +153,15 @@ impl Connection {
     /// # Errors
     /// As the system says.
     pub fn send(&mut self, envelope: &Envelope) -> io::Result<()> {
-        write_frame(&mut self.stream, envelope)
+        self.incoming.get_mut().write_all(&frame(envelope).map_err(io::Error::other)?)
     }
 
     /// Waits for an envelope.
     ///
     /// # Errors
-    /// As the system says.
+    /// As the system says, and when the envelope is none.
     pub fn receive(&mut self) -> io::Result<Envelope> {
-        read_frame(&mut self.stream)
+        decode(&read_bytes(&mut self.incoming)?).map_err(io::Error::other)
     }
 
     /// Bounds how long [`Connection::receive`] waits.
@@ -178,7 +169,17 @@ impl Connection {
     /// # Errors
     /// As the system says.
     pub fn set_patience(&self, patience: std::time::Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(patience))
+        self.incoming.get_ref().set_read_timeout(Some(patience))
+    }
+
+    /// The two halves, for a subsystem that reads its own.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn split(self) -> io::Result<(Incoming, Arc<dyn Post>)> {
+        let stream = self.incoming.into_inner();
+        let line = Line::new(stream.try_clone()?, "to hub")?;
+        Ok((Incoming::new(stream), Arc::new(ToHub(Mailbox::There(line)))))
     }
 
     /// Connects a mailbox: what arrives goes into it, and what is posted goes to the hub.
@@ -186,25 +187,23 @@ impl Connection {
     /// # Errors
     /// As the system says.
     pub fn wire(self, mailbox: Mailbox) -> io::Result<Arc<dyn Post>> {
-        let (outgoing, inbox) = Mailbox::new(None);
-        let mut out = self.stream.try_clone()?;
-        thread::Builder::new().name("to hub".to_owned()).spawn(move || {
-            while let Ok(Mail::Envelope(envelope)) = inbox.wait() {
-                if write_frame(&mut out, &*envelope).is_err() {
-                    break;
-                }
-            }
-        })?;
-        let mut stream = self.stream;
+        let mut incoming = self.incoming;
+        let line = Line::new(incoming.get_ref().try_clone()?, "to hub")?;
         thread::Builder::new().name("from hub".to_owned()).spawn(move || {
-            while let Ok(envelope) = read_frame::<Envelope>(&mut stream) {
-                if !mailbox.put(Mail::Envelope(Box::new(envelope))) {
-                    break;
+            while let Ok(bytes) = read_bytes(&mut incoming) {
+                match decode::<Envelope>(&bytes) {
+                    Ok(envelope) => {
+                        if !mailbox.put(Mail::Envelope(Box::new(envelope))) {
+                            break;
+                        }
+                    }
+                    // It may come from a node of another version.
+                    Err(error) => log::warn!("wiring: {error}"),
                 }
             }
             mailbox.put(Mail::Detach(Room::Messaging));
         })?;
-        Ok(Arc::new(ToHub(outgoing)))
+        Ok(Arc::new(ToHub(Mailbox::There(line))))
     }
 }
 
@@ -220,7 +219,7 @@ impl Post for ToHub {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::post::MAX_WAITING;
+    use super::super::line::MAX_WAITING;
     use super::*;
     use crate::subsystem::{Body, Target};
 

@@ -2,10 +2,13 @@
 //!
 //! Every subsystem runs in a loop of its own ([`room`]) with a mailbox. Within the process that holds the
 //! ring ([`ring`]) the mailboxes are known to each other ([`post`]); a subsystem that is a process of its
-//! own is connected by a Unix socket ([`hub`]). [`settings`] is what a node is configured with.
+//! own is connected by a Unix socket ([`hub`]): it sends through a [`mod@line`] and reads what is [`incoming`].
+//! [`settings`] is what a node is configured with.
 
 pub mod clock;
 pub mod hub;
+pub mod incoming;
+pub mod line;
 pub mod post;
 pub mod ring;
 pub mod room;

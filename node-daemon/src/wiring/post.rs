@@ -1,25 +1,24 @@
 //! Mailboxes, and who finds them.
 
 use std::collections::BTreeMap;
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::Waker;
 
-use crate::subsystem::{Envelope, NodeId, Room, Target};
-
-/// Most envelopes that wait for one subsystem. A subsystem that is so far behind is lost.
-pub const MAX_WAITING: usize = 200_000;
+use super::hub::frame;
+use super::line::{Line, MAX_WAITING};
+use crate::subsystem::{Envelope, NodeId, Parcel, Room, Sealed, Target};
 
 /// What arrives in a mailbox.
 #[derive(Debug)]
 pub enum Mail {
     /// An envelope.
     Envelope(Box<Envelope>),
+    /// To messaging: an envelope that needs not be opened here.
+    Sealed(Sealed),
     /// To messaging: a subsystem of this node has started.
     Attach(Room),
     /// To messaging: a subsystem of this node has ended.
@@ -82,46 +81,52 @@ pub struct Gone;
 
 /// A mailbox as senders see it.
 #[derive(Debug, Clone)]
-pub struct Mailbox {
+pub enum Mailbox {
+    /// Of an owner in this process.
+    Here(Queue),
+    /// Of an owner at the other end of a connection.
+    There(Arc<Line>),
+}
+
+/// What waits for an owner in this process.
+#[derive(Debug, Clone)]
+pub struct Queue {
     sender: Sender<Mail>,
     waiting: Arc<AtomicUsize>,
     waker: Option<Arc<Waker>>,
-    connection: Option<Arc<Connection>>,
-}
-
-/// The connection behind a mailbox.
-#[derive(Debug)]
-struct Connection {
-    stream: UnixStream,
-    cut: AtomicBool,
 }
 
 impl Mailbox {
-    /// A mailbox whose owner is at the other end of a connection, which is cut when it is hopelessly
-    /// behind.
-    pub fn of_connection(stream: UnixStream) -> (Mailbox, Inbox) {
-        let (mailbox, inbox) = Mailbox::new(None);
-        let connection = Arc::new(Connection { stream, cut: AtomicBool::new(false) });
-        (Mailbox { connection: Some(connection), ..mailbox }, inbox)
-    }
-
     /// A mailbox whose owner is woken by `waker`, or waits in [`Inbox::wait`].
     pub fn new(waker: Option<Arc<Waker>>) -> (Mailbox, Inbox) {
         let (sender, receiver) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let connection = None;
-        (
-            Mailbox { sender, waiting: waiting.clone(), waker, connection },
-            Inbox { receiver, waiting },
-        )
+        let queue = Queue { sender, waiting: waiting.clone(), waker };
+        (Mailbox::Here(queue), Inbox { receiver, waiting })
     }
 
     /// Puts mail in. False if the owner is gone for good. What comes after its connection was cut is
     /// lost.
     pub fn put(&self, mail: Mail) -> bool {
+        match (self, mail) {
+            (Mailbox::Here(queue), mail) => return queue.put(mail),
+            (Mailbox::There(line), Mail::Envelope(envelope)) => match frame(&*envelope) {
+                Ok(frame) => line.send(frame),
+                Err(error) => log::error!("wiring: to {}: {error}", envelope.to.room()),
+            },
+            (Mailbox::There(line), Mail::Sealed(sealed)) => line.send(sealed.into_frame()),
+            (Mailbox::There(_), Mail::Attach(_) | Mail::Detach(_)) => {}
+        }
+        true
+    }
+}
+
+impl Queue {
+    fn put(&self, mail: Mail) -> bool {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return self.give_up();
+            log::error!("wiring: a subsystem is {MAX_WAITING} messages behind, and is given up");
+            return false;
         }
         if self.sender.send(mail).is_err() {
             return false;
@@ -130,23 +135,6 @@ impl Mailbox {
             && let Err(error) = waker.wake()
         {
             log::error!("wiring: {error}");
-        }
-        true
-    }
-}
-
-impl Mailbox {
-    /// The owner does not keep up. Its connection ends, and with it, once that is noticed, the mailbox.
-    fn give_up(&self) -> bool {
-        let Some(connection) = &self.connection else {
-            log::error!("wiring: a subsystem is {MAX_WAITING} messages behind, and is given up");
-            return false;
-        };
-        if !connection.cut.swap(true, Ordering::Relaxed) {
-            log::error!(
-                "wiring: a subsystem is {MAX_WAITING} messages behind; its connection is cut"
-            );
-            let _ = connection.stream.shutdown(Shutdown::Both);
         }
         true
     }
@@ -208,13 +196,36 @@ impl Postmaster {
     }
 }
 
-impl Post for Postmaster {
-    fn post(&self, envelope: Envelope) {
-        let room = match envelope.to {
+impl Postmaster {
+    fn room(&self, to: Target) -> Room {
+        match to {
             Target::Here(room) => room,
             Target::Node(node, room) if node == self.me => room,
             Target::Node(..) | Target::All(_) => Room::Messaging,
+        }
+    }
+
+    /// Passes an envelope on. It is opened only where its addressee is in this process.
+    pub fn pass_on(&self, parcel: Parcel) {
+        let sealed = match parcel {
+            Parcel::Open(envelope) => return self.post(envelope),
+            Parcel::Sealed(sealed) => sealed,
         };
-        self.put(room, Mail::Envelope(Box::new(envelope)));
+        let room = self.room(sealed.to);
+        let goes_on = room == Room::Messaging && sealed.to.room() != Room::Messaging;
+        let mailbox = self.with(|boxes| boxes.get(&room).cloned());
+        if goes_on || matches!(mailbox, Some(Mailbox::There(_))) {
+            return self.put(room, Mail::Sealed(sealed));
+        }
+        match sealed.open() {
+            Ok(envelope) => self.put(room, Mail::Envelope(Box::new(envelope))),
+            Err(error) => log::warn!("wiring: to {room}: {error}"),
+        }
+    }
+}
+
+impl Post for Postmaster {
+    fn post(&self, envelope: Envelope) {
+        self.put(self.room(envelope.to), Mail::Envelope(Box::new(envelope)));
     }
 }

@@ -184,6 +184,7 @@ impl RingLoop {
                 let messaging = &mut self.messaging;
                 self.driver.act(|node, time| messaging.detach(room, node, time))?;
             }
+            Mail::Sealed(sealed) => self.messaging.send_sealed(&sealed),
             Mail::Envelope(envelope) => match envelope.body {
                 Body::Stop if envelope.to.room() == Room::Messaging => return Ok(true),
                 Body::HealthQuestion(asked) if envelope.to.room() == Room::Messaging => {
@@ -206,8 +207,8 @@ impl RingLoop {
                 idle = false;
                 self.messaging.event(self.clock.now(), event);
             }
-            while let Some(envelope) = self.messaging.poll_envelope() {
-                post.post(envelope);
+            while let Some(parcel) = self.messaging.poll_parcel() {
+                post.pass_on(parcel);
             }
             if idle {
                 return Ok(());

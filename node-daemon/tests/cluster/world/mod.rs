@@ -311,7 +311,8 @@ impl World {
                 idle = false;
                 sim.messaging.event(now, event);
             }
-            while let Some(envelope) = sim.messaging.poll_envelope() {
+            while let Some(parcel) = sim.messaging.poll_parcel() {
+                let envelope = parcel.open().expect("of the same version");
                 sim.put(envelope.to.room(), envelope);
             }
             for (to, bytes) in sends {
