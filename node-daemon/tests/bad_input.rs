@@ -9,8 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A run may take this long; unoptimised and on a busy machine the longest takes a small part of it.
-const TIME: Duration = Duration::from_secs(180);
+/// Processor time a run may use, in seconds; unoptimised the longest takes a small part of it.
+const PROCESSOR_SECONDS: u32 = 180;
+
+/// A run that waits for something that does not come has used none; on a busy machine others take long, too.
+const TIME: Duration = Duration::from_secs(1_800);
 
 /// Address space a run may use, in KiB.
 const MEMORY_KIB: u32 = 3 << 20;
@@ -22,10 +25,13 @@ struct Ended {
     errors: String,
 }
 
-/// Starts a tool with bounded memory.
+/// Starts a tool with bounded memory and processor time.
 fn start(tool: &Path, arguments: &[&str]) -> Child {
     Command::new("sh")
-        .args(["-c", &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\"")])
+        .args([
+            "-c",
+            &format!("ulimit -v {MEMORY_KIB}; ulimit -t {PROCESSOR_SECONDS}; exec \"$0\" \"$@\""),
+        ])
         .arg(tool)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -84,6 +90,8 @@ fn directory() -> PathBuf {
     let name =
         format!("bad-input-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // One of an earlier run may be there, whose process had the same id in another namespace.
+    let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
     path
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
@@ -32,7 +33,9 @@ fn ip(arguments: &str) -> Result<(), String> {
 impl Network {
     pub fn create(nodes: u32, links: usize) -> Result<Network, String> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let prefix = format!("cpg{}x{serial}", std::process::id());
+        // Names of networks outlive a killed test, and process ids may come again in another namespace.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let prefix = format!("cpg{}x{now:x}x{serial}", std::process::id());
         let network =
             Network { prefix, nodes, links, relayed: false, ipv6: false, multicast: false };
         network.build()?;

@@ -95,15 +95,15 @@ fn life_of_fence_dummy() {
         .with("status_file", status.to_str().unwrap())
         .with("passwd", SECRET);
     lone.device("dummy", "fence_dummy", parameters);
-    assert!(lone.execute("dummy", Action::Monitor, None, 20).outcome.is_ok());
+    assert!(lone.execute("dummy", Action::Monitor, None, 60).outcome.is_ok());
     for (action, exit) in [(Action::On, 0), (Action::Off, 2), (Action::On, 0), (Action::Reboot, 0)]
     {
         let outcome = lone.fence(action, "n1", 60);
         assert!(outcome.is_ok(), "{action}: {outcome:?}");
-        let report = lone.execute("dummy", Action::Status, Some("n1"), 20);
+        let report = lone.execute("dummy", Action::Status, Some("n1"), 60);
         assert_eq!(report.outcome.exit, exit, "after {action}: {report:?}");
     }
-    let list = lone.execute("dummy", Action::List, None, 20);
+    let list = lone.execute("dummy", Action::List, None, 60);
     assert!(!list.outcome.is_ok(), "this agent has no list");
     let error = list.outcome.error(Some(&list.error_output));
     assert!(error.is_some());

@@ -97,7 +97,7 @@ impl Lone {
     }
 
     pub fn wait(&mut self, call: CallId) -> Response {
-        let patience = Instant::now() + Duration::from_secs(60);
+        let patience = Instant::now() + Duration::from_secs(120);
         loop {
             for (answered, response) in self.standalone.take_replies() {
                 if answered == call && !matches!(response, Response::Timeout(_)) {
@@ -109,9 +109,9 @@ impl Lone {
         }
     }
 
-    /// Goes on until this holds, which it must within a few seconds.
+    /// Goes on until this holds, which it must in time.
     pub fn turn_until(&mut self, holds: impl Fn() -> bool) {
-        let patience = Instant::now() + Duration::from_secs(10);
+        let patience = Instant::now() + Duration::from_secs(60);
         while !holds() {
             assert!(Instant::now() < patience, "it never came to hold");
             self.standalone.turn(Duration::from_millis(20)).expect("a turn");

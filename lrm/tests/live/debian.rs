@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lrm::driver::AgentPaths;
 use lrm::metadata::AgentMetadata;
@@ -191,7 +191,9 @@ struct Namespace(String);
 
 impl Namespace {
     fn new() -> Option<Self> {
-        let name = format!("lrm-test-{}", std::process::id());
+        // Its name outlives a killed test, and a process id may come again in another namespace.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let name = format!("lrm-test-{}-{now:x}", std::process::id());
         let ip = |arguments: &[&str]| {
             let run = Command::new("ip").args(arguments).status();
             run.is_ok_and(|status| status.success())

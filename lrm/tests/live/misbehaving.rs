@@ -10,9 +10,15 @@ use crate::rig::{Rig, copy, is_alive, manifest, ms, request};
 
 const AGENT: &str = "ocf:test:Misbehave";
 
+/// Enough for an agent to clean up on a busy machine.
+const GRACE: Duration = ms(1_500);
+
+/// Enough for an agent to get, on a busy machine, to where it hangs.
+const BRIEF: Duration = ms(3_000);
+
 fn rig() -> Rig {
     let mut rig = Rig::with(|config, _| {
-        config.executor.termination = Termination::Graceful { grace: ms(200) };
+        config.executor.termination = Termination::Graceful { grace: GRACE };
     });
     rig.register("r", AGENT);
     rig
@@ -68,7 +74,7 @@ fn an_agent_that_exits_0_to_everything_is_believed_but_has_no_metadata() {
 #[test]
 fn the_last_exit_reason_is_reported() {
     let mut rig = rig();
-    start(&mut rig, "two_reasons", ms(5_000));
+    start(&mut rig, "two_reasons", ms(60_000));
     let result = rig.expect("r_start_0", "Error occurred/Done");
     assert_eq!(result.outcome.reason.as_deref(), Some("second"));
     assert!(result.output.unwrap().contains("ocf-exit-reason:first"));
@@ -77,7 +83,7 @@ fn the_last_exit_reason_is_reported() {
 #[test]
 fn a_signal_is_named() {
     let mut rig = rig();
-    start(&mut rig, "segfault", ms(5_000));
+    start(&mut rig, "segfault", ms(60_000));
     let result = rig.expect("r_start_0", "Error occurred/Error");
     let reason = "Resource agent interrupted by Segmentation fault signal";
     assert_eq!(result.outcome.reason.as_deref(), Some(reason));
@@ -95,21 +101,20 @@ fn a_hanging_agent_is_ended() {
 #[test]
 fn an_agent_that_ignores_the_request_to_end_is_killed() {
     let mut rig = rig();
-    start(&mut rig, "ignore_term", ms(400));
     let began = Instant::now();
+    start(&mut rig, "ignore_term", BRIEF);
     let result = rig.expect("r_start_0", "Error occurred/Timed out");
-    assert!(began.elapsed() >= ms(550), "killed without grace: {:?}", began.elapsed());
-    assert_eq!(
-        result.outcome.reason.as_deref(),
-        Some("Resource agent did not complete within 400ms")
-    );
+    assert!(rig.scratch.path().join("trapped").exists(), "it did not get to ignore anything");
+    assert!(began.elapsed() >= BRIEF + GRACE, "killed without grace: {:?}", began.elapsed());
+    let reason = result.outcome.reason.unwrap();
+    assert_eq!(reason, "Resource agent did not complete within 3s");
     expect_usable(&mut rig);
 }
 
 #[test]
 fn an_agent_that_cleans_up_in_its_grace_is_late_all_the_same() {
     let mut rig = rig();
-    start(&mut rig, "polite", ms(400));
+    start(&mut rig, "polite", BRIEF);
     rig.expect("r_start_0", "Error occurred/Timed out");
     assert!(rig.scratch.path().join("cleaned").exists());
 }
@@ -118,7 +123,7 @@ fn an_agent_that_cleans_up_in_its_grace_is_late_all_the_same() {
 fn a_timeout_ends_what_the_agent_started_too() {
     for how in ["background", "deaf_background"] {
         let mut rig = rig();
-        start(&mut rig, how, ms(400));
+        start(&mut rig, how, BRIEF);
         rig.expect("r_start_0", "Error occurred/Timed out");
         let pid = rig.read("background");
         rig.until("background process gone", |_| !is_alive(&pid));
@@ -131,7 +136,7 @@ fn with_on_fail_block_what_the_agent_started_lives() {
     let dir = rig.dir();
     let parameters = [("how", "background"), ("dir", dir.as_str()), ("CRM_meta_on_fail", "block")];
     let mut start = request("r_start_0", &parameters);
-    start.timeout = ms(400);
+    start.timeout = BRIEF;
     rig.execute(start).unwrap();
     rig.expect("r_start_0", "Error occurred/Timed out");
     let pid = rig.read("background");
@@ -148,19 +153,20 @@ fn with_on_fail_block_what_the_agent_started_lives() {
 fn killed_at_once_without_grace() {
     let mut rig = Rig::with(|config, _| config.executor.termination = Termination::Immediate);
     rig.register("r", AGENT);
-    start(&mut rig, "ignore_term", ms(300));
-    let began = Instant::now();
+    start(&mut rig, "polite", BRIEF);
     rig.expect("r_start_0", "Error occurred/Timed out");
-    assert!(began.elapsed() < ms(1_500), "{:?}", began.elapsed());
+    assert!(rig.scratch.path().join("trapped").exists(), "it was not ready to clean up");
+    assert!(!rig.scratch.path().join("cleaned").exists(), "it was asked to end");
 }
 
 #[test]
 fn a_daemon_that_keeps_the_output_open_is_not_waited_for() {
     let mut rig = rig();
     let began = Instant::now();
-    start(&mut rig, "keep_stdout", ms(30_000));
+    // What it leaves behind runs for a thousand seconds.
+    start(&mut rig, "keep_stdout", ms(120_000));
     let result = rig.expect("r_start_0", "OK/Done");
-    assert!(began.elapsed() < ms(10_000));
+    assert!(began.elapsed() < ms(100_000));
     assert_eq!(result.output.as_deref(), Some("started\n"));
     let pid = rig.read("background");
     assert!(is_alive(&pid), "a successful start leaves its service alone");
@@ -172,10 +178,10 @@ fn a_daemon_that_keeps_the_output_open_is_not_waited_for() {
 fn a_gigabyte_of_output_is_read_and_dropped() {
     let mut rig = rig();
     rig.register("other", "ocf:understudy:Dummy");
-    start(&mut rig, "flood", ms(120_000));
+    start(&mut rig, "flood", ms(300_000));
     // Meanwhile others are served.
     rig.run_expect("other_start_0", &[], "OK/Done");
-    let result = rig.expect_within("r_start_0", "OK/Done", ms(120_000));
+    let result = rig.expect_within("r_start_0", "OK/Done", ms(300_000));
     assert_eq!(result.output.map(|text| text.len()), Some(10 * 1024 * 1024));
 }
 
@@ -183,7 +189,7 @@ fn a_gigabyte_of_output_is_read_and_dropped() {
 fn endless_output_stops_nobody_and_ends_with_the_timeout() {
     let mut rig = rig();
     rig.register("other", "ocf:understudy:Dummy");
-    start(&mut rig, "flood_forever", ms(700));
+    start(&mut rig, "flood_forever", ms(10_000));
     rig.run_expect("other_start_0", &[], "OK/Done");
     rig.run_expect("other_monitor_0", &[], "OK/Done");
     assert!(rig.results_of("r_start").is_empty(), "the flood outlived both");
@@ -194,7 +200,7 @@ fn endless_output_stops_nobody_and_ends_with_the_timeout() {
 #[test]
 fn bytes_that_are_no_text_are_replaced() {
     let mut rig = rig();
-    start(&mut rig, "not_utf8", ms(5_000));
+    start(&mut rig, "not_utf8", ms(60_000));
     let result = rig.expect("r_start_0", "Error occurred/Done");
     assert_eq!(result.outcome.reason.as_deref(), Some("bad \u{fffd} byte"));
 }

@@ -115,7 +115,7 @@ impl Drop for UserManager {
 fn units_of_a_real_systemd_live_their_lives() {
     let units = [
         ("web.service", "[Service]\nExecStart=/bin/sleep 1000\nRestart=always\n"),
-        ("slow.service", "[Service]\nExecStartPre=/bin/sleep 1\nExecStart=/bin/sleep 1000\n"),
+        ("slow.service", "[Service]\nExecStartPre=/bin/sleep 4\nExecStart=/bin/sleep 1000\n"),
         ("broken.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n"),
     ];
     let Some(manager) = UserManager::start(&units) else { return };
@@ -148,7 +148,7 @@ fn units_of_a_real_systemd_live_their_lives() {
     rig.run("s_start_0", &[]);
     rig.pass(ms(300));
     let mut probe = request("probe_monitor_0", &[]);
-    probe.timeout = ms(10_000);
+    probe.timeout = ms(60_000);
     rig.execute(probe).unwrap();
     let seen = rig.expect("probe_monitor_0", "OK/Done");
     assert!(seen.exec_time >= ms(500), "{:?}", seen.exec_time);

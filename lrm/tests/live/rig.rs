@@ -16,7 +16,7 @@ use lrm::operation::{
 pub const CLIENT: ClientId = ClientId(1);
 
 /// Generous: what is expected within this time usually takes a few milliseconds.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
 
 pub struct Rig {
     pub driver: Driver,
@@ -55,7 +55,7 @@ pub fn action(text: &str) -> Action {
     Action::new(text).unwrap()
 }
 
-pub fn ms(ms: u64) -> Duration {
+pub const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 

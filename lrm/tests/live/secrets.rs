@@ -62,7 +62,7 @@ fn places(parameters: &[(&str, &str)], secret: &str) -> Vec<&'static str> {
     };
     rig.register("r", "ocf:test:Misbehave");
     let mut late = request("r_promote_0", &with("secret_hang"));
-    late.timeout = ms(500);
+    late.timeout = ms(3_000);
     let requests = [
         request("r_start_0", &with("secret")),
         request("r_monitor_0", &with("two_reasons")),
@@ -72,7 +72,7 @@ fn places(parameters: &[(&str, &str)], secret: &str) -> Vec<&'static str> {
     for request in requests {
         see("request", &format!("{request:?} {:?}", rig.driver.executor()));
         rig.execute(request).unwrap();
-        let patience = Instant::now() + Duration::from_secs(20);
+        let patience = Instant::now() + Duration::from_secs(90);
         'run: loop {
             assert!(Instant::now() < patience, "no result");
             rig.driver.turn(Some(ms(20))).unwrap();

@@ -136,7 +136,7 @@ fn a_probe_of_a_unit_in_transition_waits_for_its_end() {
     with_unit("systemd:web", |rig, systemd| {
         systemd.set_state("web.service", "activating");
         let mut probe = request("r_monitor_0", &[]);
-        probe.timeout = ms(5_000);
+        probe.timeout = ms(60_000);
         rig.execute(probe).unwrap();
         rig.expect_silence("r_monitor", ms(200));
         systemd.set_state("web.service", "active");
@@ -177,7 +177,7 @@ fn a_bus_that_hangs_holds_up_nobody() {
     rig.register("r", "systemd:web");
     rig.register("other", "ocf:understudy:Dummy");
     let mut start = request("r_start_0", &[]);
-    start.timeout = ms(200);
+    start.timeout = ms(5_000);
     rig.execute(start).unwrap();
     rig.run_expect("other_start_0", &[], "OK/Done");
     assert!(rig.results_of("r_start").is_empty());

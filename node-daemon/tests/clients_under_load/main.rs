@@ -5,7 +5,7 @@
 mod node;
 mod raw;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,10 @@ use node_daemon::ipc::Endpoint;
 use node_daemon::ipc::client::Client;
 use raw::Raw;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// So many updates are a flood.
+const FLOOD: u64 = 1_000;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -40,6 +43,12 @@ fn ask(client: &mut Client, call: u32) -> Duration {
     begun.elapsed()
 }
 
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.collect();
+    times.sort();
+    times[times.len() / 2]
+}
+
 fn writer(node: &Node) -> Client {
     let mut client = Client::connect(&node.place(), Endpoint::CibWrite).unwrap();
     client.ask(r#"<c t="cib" cib_op="register" cib_clientname="test"/>"#, PATIENCE).unwrap();
@@ -60,19 +69,18 @@ fn a_thousand_idle_clients_cost_little_and_hold_up_nobody() {
     raise_descriptor_limit();
     let node = Node::start("thousand");
     let mut client = writer(&node);
-    for call in 2..50 {
-        ask(&mut client, call);
-    }
+    let alone = median((2..50).map(|call| ask(&mut client, call)));
     let before = memory();
     let endpoints = ["cib_ro", "attrd", "stonith-ng", "crmd"];
     let idle: Vec<Raw> =
         (0..1_000).map(|index| Raw::open(&node, endpoints[index % endpoints.len()])).collect();
     let grown = memory().saturating_sub(before);
-    let mut times: Vec<Duration> = (50..250).map(|call| ask(&mut client, call)).collect();
-    times.sort();
-    println!("1,000 idle clients: {grown} KiB; median query {:?}", times[100]);
+    let crowded = median((50..250).map(|call| ask(&mut client, call)));
+    println!("1,000 idle clients: {grown} KiB; median query {crowded:?}, {alone:?} without them");
     assert!(grown < 32 << 10, "{grown} KiB for 1,000 idle clients");
-    assert!(times[100] < Duration::from_millis(50), "a query takes {:?}", times[100]);
+    // What else the machine does slows both.
+    let longest = Duration::from_millis(50) + 10 * alone;
+    assert!(crowded < longest, "a query takes {crowded:?}, {alone:?} without idle clients");
     drop(idle);
     ask(&mut client, 251);
 }
@@ -145,6 +153,8 @@ fn floods_of_updates_do_not_hold_up_others() {
     let before = memory();
     let stop = AtomicBool::new(false);
     let (place, stopped) = (node.place(), &stop);
+    let updates = AtomicU64::new(0);
+    let counter = &updates;
     let (worst, sent) = std::thread::scope(|scope| {
         let floods: Vec<_> = (0..4)
             .map(|flood| {
@@ -163,16 +173,18 @@ fn floods_of_updates_do_not_hold_up_others() {
                                 break;
                             }
                             sent += 1;
+                            counter.fetch_add(1, Ordering::Relaxed);
                         }
                     }
                     (sent, connections)
                 })
             })
             .collect();
-        let end = Instant::now() + Duration::from_secs(3);
-        let mut worst = Duration::ZERO;
-        let mut call = 3;
-        while Instant::now() < end {
+        let (begun, mut worst, mut call) = (Instant::now(), Duration::ZERO, 3);
+        // Until it was a flood, which takes longer on a busy machine.
+        while begun.elapsed() < Duration::from_secs(3)
+            || counter.load(Ordering::Relaxed) <= FLOOD && begun.elapsed() < PATIENCE
+        {
             worst = worst.max(ask(&mut client, call));
             call += 1;
         }
@@ -181,9 +193,9 @@ fn floods_of_updates_do_not_hold_up_others() {
         (worst, sent)
     });
     let grown = memory().saturating_sub(before);
-    let updates: u64 = sent.iter().map(|(sent, _)| sent).sum();
-    println!("{updates} updates in 3 s by 4 floods {sent:?}; worst query {worst:?}; {grown} KiB");
-    assert!(updates > 1_000, "no flood: {updates}");
-    assert!(worst < Duration::from_secs(5), "a query took {worst:?}");
+    let updates = updates.into_inner();
+    println!("{updates} updates by 4 floods {sent:?}; worst query {worst:?}; {grown} KiB");
+    assert!(updates > FLOOD, "no flood: {updates}");
+    assert!(worst < Duration::from_secs(15), "a query took {worst:?}");
     assert!(grown < 256 << 10, "{grown} KiB");
 }

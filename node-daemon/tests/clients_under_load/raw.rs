@@ -29,7 +29,7 @@ impl Raw {
         let address = |suffix| Place::datagram(&answer.base, suffix).unwrap();
         let requests = UnixDatagram::bind_addr(&address("response")).unwrap();
         requests.connect_addr(&address("request")).unwrap();
-        requests.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+        requests.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
         let _events = UnixDatagram::bind_addr(&address("event")).unwrap();
         Raw { setup, requests, _events }
     }

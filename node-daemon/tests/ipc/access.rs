@@ -4,10 +4,11 @@
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::unistd::{Group, Uid, User};
 
-use super::{Cib, Endpoint, Node};
+use super::{Cib, Endpoint, Node, PATIENCE};
 
 /// A user of this machine while the test runs.
 struct Member(User);
@@ -21,10 +22,19 @@ impl Member {
             eprintln!("{here}: access is not tested");
             return None;
         }
-        let name = format!("understudy{}", std::process::id());
-        let made = Command::new("useradd").args(["-M", "-N", "-G", "haclient", &name]).status();
-        assert!(made.unwrap().success(), "no user {name}");
-        Some(Member(User::from_name(&name).unwrap().unwrap()))
+        // Process ids do not tell runs apart: each may have a namespace of its own for them.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let name = format!("understudy{:x}", now.as_nanos());
+        let end = Instant::now() + PATIENCE;
+        // Another who changes the users of this machine may hold the lock.
+        loop {
+            let mut useradd = Command::new("useradd");
+            if useradd.args(["-M", "-N", "-G", "haclient", &name]).status().unwrap().success() {
+                return Some(Member(User::from_name(&name).unwrap().unwrap()));
+            }
+            assert!(Instant::now() < end, "no user {name}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
 }
 

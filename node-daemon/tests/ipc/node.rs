@@ -1,5 +1,7 @@
 //! A node with a CIB and clients, in a thread of its own. Its controller is a stand-in that says how it is.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -54,8 +56,11 @@ impl Node {
 
     /// One that holds at most so many bytes for its clients.
     pub fn with_memory(test: &str, most: usize) -> Node {
-        let directory = std::env::temp_dir().join(format!("ipc-{}-{test}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
+        // Process ids do not tell runs apart: each may have a namespace of its own for them.
+        let prefix = format!("ipc-{test}-");
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
+        // Others than its owner try to get in.
+        std::fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         let server = Server::new("node1", &Place::Directory(directory.clone()), 0).unwrap();
         let server = server.with_memory(most);
         let stop = Arc::new(AtomicBool::new(false));

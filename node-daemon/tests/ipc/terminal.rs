@@ -14,7 +14,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 
 use super::{Cib, Endpoint, Node};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Makes the screen that was there before come back.
 const LEAVE: &str = "\x1b[?1049l";
 
@@ -39,6 +39,8 @@ impl Terminal {
         let child = Command::new("setsid")
             .args(["--ctty", "--wait"])
             .arg(link)
+            // What is shown in time was shown because it changed.
+            .args(["--interval", "600"])
             .env_remove("CIB_file")
             .env("TERM", "xterm")
             .env("UNDERSTUDY_IPC_DIRECTORY", node.directory())
@@ -119,13 +121,10 @@ fn the_status_follows_changes_and_the_terminal_comes_back() {
         terminal.clear();
         let name = format!("later{index}");
         let id = index + 2;
-        let begun = Instant::now();
         let created =
             cib.call("cib_create", "nodes", &format!(r#"<node id="{id}" uname="{name}"/>"#));
         assert_eq!(created.0, "0");
         terminal.shows(&name);
-        // Sooner than it would look by itself.
-        assert!(begun.elapsed() < Duration::from_secs(4), "{what}: {:?}", begun.elapsed());
         end(&mut terminal);
         assert_eq!(terminal.ends(), Some(0), "{what}");
         terminal.shows(LEAVE);

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::authority;
 
@@ -80,9 +80,13 @@ impl Drop for Arbiter {
 /// after the arbiter was killed.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let base = 20_000 + (std::process::id() % 10_000) as u16;
+    // Not by the process id: two runs may each have a namespace of its own for them.
+    static BASE: LazyLock<u16> = LazyLock::new(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        20_000 + (now.subsec_micros() % 10_000) as u16
+    });
     loop {
-        let port = base + NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = *BASE + NEXT.fetch_add(1, Ordering::SeqCst);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
@@ -104,7 +108,7 @@ fn spawn(directory: &tempfile::TempDir, port: u16, tls: &[&str]) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < end, "corosync-qnetd does not listen");
         std::thread::sleep(Duration::from_millis(20));

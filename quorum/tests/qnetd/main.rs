@@ -9,7 +9,7 @@ use std::time::Duration;
 use quorum::device::net::{CheckCommand, Checks, Credentials, NetAlgorithm, TlsMode};
 
 use arbiter::{Arbiter, Tunnel};
-use node::{Cluster, HEARTBEAT};
+use node::Cluster;
 
 /// Longest wait for what will happen; a machine under load takes its time.
 const SOON: Duration = Duration::from_secs(60);
@@ -40,13 +40,13 @@ fn an_arbiter_that_is_killed_takes_the_votes_with_it_and_gives_them_again() {
     cluster.ring(4, &[1, 2]);
     cluster.until(SOON, "both have it", |c| c.casts() == [1, 2]);
     arbiter.kill();
-    cluster.until(HEARTBEAT, "withdrawn", |c| c.casts().is_empty());
+    cluster.until(SOON, "withdrawn", |c| c.casts().is_empty());
     cluster.stays(Duration::from_secs(3), |c| c.casts().is_empty());
     arbiter.start_again();
     cluster.until(SOON, "both again", |c| c.casts() == [1, 2]);
     // Stopped but not dead: only its silence tells.
     arbiter.signal("STOP");
-    cluster.until(HEARTBEAT + Duration::from_secs(1), "withdrawn", |c| c.casts().is_empty());
+    cluster.until(SOON, "withdrawn", |c| c.casts().is_empty());
     arbiter.signal("CONT");
     cluster.until(SOON, "both again", |c| c.casts() == [1, 2]);
 }
@@ -119,7 +119,7 @@ fn over_tls_the_vote_is_given_and_an_arbiter_that_is_killed_is_found_again() {
         cluster.ring(8, &[2]);
         cluster.until(SOON, "one half", |c| c.casts() == [1] && c.settled());
         arbiter.kill();
-        cluster.until(HEARTBEAT, "withdrawn", |c| c.casts().is_empty());
+        cluster.until(SOON, "withdrawn", |c| c.casts().is_empty());
         arbiter.start_again();
         cluster.ring(12, &[1, 2]);
         cluster.until(SOON, "both again", |c| c.casts() == [1, 2]);

@@ -12,7 +12,7 @@ use quorum::{NodeId, RingId};
 
 /// `device.timeout` of the nodes, and the heartbeat that follows from it.
 const TIMEOUT: Duration = Duration::from_millis(2500);
-pub const HEARTBEAT: Duration = Duration::from_millis(2000);
+const HEARTBEAT: Duration = Duration::from_millis(2000);
 const WAKE: Token = Token(0);
 
 struct Node {

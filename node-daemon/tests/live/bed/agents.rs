@@ -16,7 +16,10 @@ alive() { [ -s "$pidfile" ] && grep -q sleep "/proc/$(cat "$pidfile")/cmdline" 2
 score() { [ -z "$OCF_RESKEY_CRM_meta_promoted_max" ] || crm_attribute --promotion -v "$1"; }
 set_score() { if [ -e "$promoted" ]; then score 10; else score 5; fi; }
 slow="@FOLDER@/slow/$name.$1"
-[ ! -e "$slow" ] || sleep "$(cat "$slow")"
+if [ -e "$slow" ]; then
+    : >"@FOLDER@/held/$name.$1"
+    sleep "$(cat "$slow")"
+fi
 if [ -e "@FOLDER@/fail/$name.$1.$BED_NODE" ]; then
     note "failed-$1"
     exit 1
@@ -127,7 +130,7 @@ fn executable(path: &Path, text: &str) {
 
 /// Writes them below a folder.
 pub fn write(folder: &Path) {
-    for place in ["locks", "fail", "slow", "power"] {
+    for place in ["locks", "fail", "slow", "held", "power"] {
         fs::create_dir_all(folder.join(place)).unwrap();
     }
     let at = folder.display().to_string();

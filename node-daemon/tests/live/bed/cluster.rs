@@ -19,8 +19,8 @@ use super::{Bed, FenceMode, Ground, agents, name, network};
 /// One cluster at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// How long anything may take to come about.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// How long anything may take to come about, on a machine that has much else to do.
+pub const LIMIT: Duration = Duration::from_secs(120);
 const STEP: Duration = Duration::from_millis(50);
 
 /// Names under which the program is a command line.
@@ -88,8 +88,8 @@ impl Bed {
             Ground::Namespaces => Some(Namespaces::switch()?),
             Ground::Loopback => None,
         };
-        let folder = std::env::temp_dir().join(format!("understudy-bed-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
+        // Process ids do not tell beds apart: each run may have a namespace of its own for them.
+        let folder = tempfile::Builder::new().prefix("understudy-bed-").tempdir()?.keep();
         for place in ["bin", "etc"] {
             fs::create_dir_all(folder.join(place))?;
         }
@@ -216,8 +216,8 @@ impl Cluster {
     }
 
     /// Waits until the status is as wanted.
-    pub fn until(&self, what: &str, mut holds: impl FnMut(&Status) -> bool) {
-        self.wait(what, || self.status().is_some_and(|status| holds(&status)));
+    pub fn until(&self, what: &str, holds: impl FnMut(&Status) -> bool) {
+        self.seen(what, holds);
     }
 
     /// The DC, when all nodes that are on have joined and it is idle.
@@ -234,7 +234,9 @@ impl Cluster {
 
     /// Waits until the cluster has settled and stays so for a moment; the DC.
     pub fn settle(&self) -> String {
+        let end = Instant::now() + 3 * LIMIT;
         loop {
+            assert!(Instant::now() < end, "it settles and never stays so");
             self.wait("settled", || self.idle_dc().is_some());
             std::thread::sleep(Duration::from_millis(150));
             if let Some(dc) = self.idle_dc() {
@@ -257,14 +259,37 @@ impl Cluster {
         others.all(follows) && cibs.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1])
     }
 
-    pub fn settled_status(&self) -> Status {
+    /// Waits until the cluster has settled and the status is as wanted: what one node has acknowledged may
+    /// come later to the one that is asked.
+    pub fn settled_with(&self, what: &str, holds: impl FnMut(&Status) -> bool) -> Status {
         self.settle();
-        self.status().unwrap()
+        self.seen(what, holds)
+    }
+
+    /// The first status that is as wanted.
+    pub fn seen(&self, what: &str, mut holds: impl FnMut(&Status) -> bool) -> Status {
+        let mut found = None;
+        self.wait(what, || {
+            found = self.status().filter(&mut holds);
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     /// Runs a command line on a node that is on.
     pub fn run(&self, line: &str) -> String {
         self.nodes()[0].run(line).unwrap()
+    }
+
+    /// Waits until every node reads this value of a cluster option: each reads its own CIB, where a change
+    /// that was acknowledged elsewhere may come later.
+    pub fn until_read(&self, option: &str, value: &str) {
+        self.wait(&format!("{option} is {value} everywhere"), || {
+            self.nodes().iter().all(|node| {
+                let read = node.run(&format!("crm_attribute -n {option} -G -q"));
+                read.is_ok_and(|read| read.trim() == value)
+            })
+        });
     }
 
     /// Adds to a section of the CIB.
@@ -305,12 +330,10 @@ impl Cluster {
         events
     }
 
-    /// Where `d` runs; it runs once.
+    /// Where `d` runs, once it runs on one node.
     pub fn place(&self) -> String {
-        let status = self.status().unwrap();
-        let places = status.places("d");
-        assert_eq!(places.len(), 1, "{status:#?}");
-        places[0].to_owned()
+        let status = self.seen("d runs on one node", |status| status.places("d").len() == 1);
+        status.places("d")[0].to_owned()
     }
 
     /// Waits until `d` is started on a node, or on any.
@@ -330,6 +353,11 @@ impl Cluster {
             Some(content) => fs::write(path, content).unwrap(),
             None => fs::remove_file(path).unwrap(),
         }
+    }
+
+    /// Whether an action was begun that a file in `slow` holds up.
+    pub fn is_held_up(&self, action: &str) -> bool {
+        self.shared.folder.join("held").join(action).exists()
     }
 
     /// Kills the process of a service.

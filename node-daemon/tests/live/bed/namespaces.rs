@@ -24,6 +24,9 @@ ip link set bridge up; exec sleep 1800";
 
 const HOST: &str = "ip link set lo up; exec sleep 1800";
 
+/// How long a namespace may take to be there.
+const LIMIT: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub struct Namespaces {
     launcher: Mutex<Child>,
@@ -42,13 +45,13 @@ pub fn output(command: &mut Command) -> io::Result<String> {
 
 /// Tries until it gives something.
 pub fn soon<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> io::Result<T> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + LIMIT;
     loop {
         if let Some(value) = attempt() {
             return Ok(value);
         }
         if Instant::now() > end {
-            return Err(io::Error::other(format!("{what}: not within 10 s")));
+            return Err(io::Error::other(format!("{what}: not within {LIMIT:?}")));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -97,7 +100,8 @@ impl Namespaces {
     /// A node.
     pub fn node(name: &str, number: usize) -> io::Result<Namespaces> {
         let kinds = ["--net", "--mount", "--uts", "--ipc", "--pid", "--mount-proc"];
-        let pids = (number * 10_000).to_string();
+        // Five nodes, below the 32768 ids that some machines have.
+        let pids = (number * 5_000).to_string();
         let node = Namespaces::start(NODE, &[name, &pids], &kinds)?;
         let ready = node.root().join("run/ready");
         soon(name, || ready.exists().then_some(()))?;

@@ -156,12 +156,23 @@ impl Node {
         kill_process(*pid, signal).unwrap();
     }
 
-    /// How many processes of a subsystem there are.
-    pub fn count(&self, subsystem: &str) -> usize {
-        let own = |words: &Vec<String>| {
-            words.get(1).map(String::as_str) == Some("subsystem") && words[2] == subsystem
+    /// The processes of a subsystem.
+    pub fn subsystem(&self, name: &str) -> Vec<Pid> {
+        let own = |words: &[String]| {
+            words.get(1).map(String::as_str) == Some("subsystem")
+                && words.get(2).map(String::as_str) == Some(name)
         };
-        self.processes().into_iter().map(words_of).filter(own).count()
+        let mut found = self.processes();
+        found.retain(|pid| own(&words_of(*pid)));
+        found
+    }
+
+    /// Whether its disk has a text, wherever in what it keeps of the CIB.
+    pub fn has_on_disk(&self, text: &str) -> bool {
+        let entries = fs::read_dir(self.home.join("state/cib")).into_iter().flatten().flatten();
+        entries
+            .map(|entry| fs::read(entry.path()).unwrap_or_default())
+            .any(|content| content.windows(text.len()).any(|part| part == text.as_bytes()))
     }
 
     fn processes(&self) -> Vec<Pid> {

@@ -28,6 +28,8 @@ pub struct Order {
     pub at: u128,
     pub target: String,
     pub by: String,
+    /// Whether the power was taken away.
+    pub worked: bool,
 }
 
 #[derive(Debug)]
@@ -128,10 +130,11 @@ fn serve(folder: &Path, grid: &Mutex<Grid>) {
         let (Some(target), Some(by)) = (words.next(), words.next()) else { continue };
         let mut grid = lock(grid);
         let mode = grid.mode;
-        if mode == FenceMode::Works {
+        let worked = mode == FenceMode::Works;
+        if worked {
             off(folder, &mut grid, &target);
         }
-        grid.orders.push(Order { at: wall(), target, by });
+        grid.orders.push(Order { at: wall(), target, by, worked });
         let code = if mode == FenceMode::Fails { "1" } else { "0" };
         let (new, done) = (path.with_extension("answer"), path.with_extension("done"));
         let _ = fs::write(&new, code).and_then(|()| fs::rename(&new, &done));

@@ -88,5 +88,6 @@ fn no_acknowledged_row_is_lost_and_never_two_servers_run() {
         written.silences(3),
         begun.elapsed().as_secs_f64()
     );
-    assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", begun.elapsed());
+    // It takes a third of a minute where nothing else runs.
+    assert!(begun.elapsed() < Duration::from_secs(300), "{:?}", begun.elapsed());
 }

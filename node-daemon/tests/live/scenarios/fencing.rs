@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bed::cluster::LIMIT;
 use crate::bed::{Bed, Cluster, FenceMode};
 
 /// Kills a node that runs `d`; it is fenced once, and only then is `d` taken over.
@@ -19,18 +20,23 @@ fn survive(cluster: &mut Cluster, victim: &str) {
     assert_eq!(orders.len(), 1, "{orders:?}");
     assert!(orders[0].target == victim && orders[0].at < started.at, "{orders:?} {started:?}");
     eprintln!("started elsewhere after {} ms", (started.at - killed) / 1_000_000);
-    let status = cluster.settled_status();
-    assert!(!status.online.contains(victim) && status.unclean.is_empty(), "{status:#?}");
-    assert_eq!(status.promoted("s").len(), 1);
+    cluster.settled_with("the dead node is off and the rest is well", |status| {
+        !status.online.contains(victim)
+            && status.unclean.is_empty()
+            && status.promoted("s").len() == 1
+    });
     // Survivors are left alone.
     assert_eq!((cluster.did("s", "start"), cluster.did("s", "stop")), (vec![], vec![]));
-    let history = cluster.run(&format!("stonith_admin -H {victim}"));
-    assert!(history.contains(victim) && history.contains("reboot"), "{history}");
+    cluster.wait("the history of fencing is known", || {
+        let history = cluster.run(&format!("stonith_admin -H {victim}"));
+        history.contains(victim) && history.contains("reboot")
+    });
     cluster.run("crm_resource --clear -r d");
     cluster.bring_back(victim);
     cluster.until("it is back", |status| status.online.contains(victim));
-    let status = cluster.settled_status();
-    assert_eq!((status.places("d"), status.places("s").len()), (vec!["node2"], 3));
+    cluster.settled_with("all is where it was", |status| {
+        status.places("d") == ["node2"] && status.places("s").len() == 3
+    });
     assert_eq!(cluster.orders().len(), before + 1);
 }
 
@@ -76,10 +82,10 @@ fn without_fencing_nothing_is_taken_over_until_somebody_confirms() {
     // What has nothing to do with it is still looked after.
     cluster.kill_service("e", "node1");
     cluster.wait("e is back", || !cluster.did("e", "start").is_empty());
-    assert!(cluster.status().unwrap().unclean.contains("node2"));
+    cluster.until("node2 is unclean still", |status| status.unclean.contains("node2"));
     cluster.run("stonith_admin -C node2");
     assert_ne!(cluster.started(|_| true).node, "node2");
-    assert!(cluster.settled_status().unclean.is_empty());
+    cluster.settled_with("nobody is unclean", |status| status.unclean.is_empty());
     cluster.fencing(FenceMode::Works);
     cluster.bring_back("node2");
     cluster.finish();
@@ -92,8 +98,8 @@ fn a_node_that_was_fenced_in_name_only_takes_its_services_down_and_stays_away() 
     let victim = cluster.other_than(&[&dc]);
     cluster.fencing(FenceMode::Lies);
     let node = cluster.node(&victim);
-    cluster.node(&dc).run(&format!("stonith_admin --reboot {victim} --timeout 20")).unwrap();
-    assert_eq!(node.ended(Duration::from_secs(20)), Some(100));
+    cluster.node(&dc).run(&format!("stonith_admin --reboot {victim} --timeout 60")).unwrap();
+    assert_eq!(node.ended(LIMIT), Some(100));
     cluster.fencing(FenceMode::Works);
     cluster.kill(&victim);
     cluster.bring_back(&victim);
@@ -109,6 +115,7 @@ fn two_of_five_die_the_dc_among_them() {
     cluster.kill(&dc);
     cluster.kill(&with);
     let started = cluster.started(|node| node != "node2");
+    cluster.wait("both are fenced", || cluster.orders().len() >= 2);
     cluster.settle();
     let (mut fenced, mut both) = (cluster.fenced(), vec![dc, with]);
     fenced.sort();

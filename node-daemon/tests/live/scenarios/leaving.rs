@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::bed::Bed;
+use crate::bed::cluster::LIMIT;
 
 fn in_turn(bed: Bed) {
     let Some(cluster) = bed.settled() else { return };
@@ -17,7 +18,8 @@ fn in_turn(bed: Bed) {
         let begun = Instant::now();
         assert_eq!(cluster.leave(&name), Some(0), "{name}");
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        // No limit of a whole stage of the stop was run into.
+        assert!(took < Duration::from_secs(30), "{took:?}");
         let rest = cluster.other_than(&[&name]);
         cluster.wait("it is seen to be gone", || {
             cluster.status_at(&rest).is_some_and(|status| {
@@ -30,13 +32,17 @@ fn in_turn(bed: Bed) {
                 status.places("d").len() == 1 && status.promoted("s").len() == 1
             })
         });
+        let mut led = None;
+        cluster.wait("somebody leads", || {
+            led = cluster.status_at(&rest).and_then(|status| status.dc);
+            led.is_some()
+        });
         cluster.node(&name).launch().unwrap();
-        let led = cluster.status_at(&rest).unwrap().dc;
         cluster.until("it is back", |status| status.online.contains(&name));
         assert_eq!(Some(cluster.settle()), led, "who comes back does not take the lead");
         cluster.until("all runs", |status| status.places("s").len() == 3);
     }
-    assert_eq!(cluster.place(), "node2");
+    cluster.until("d is back", |status| status.places("d") == ["node2"]);
     assert_eq!(epoch(&cluster), before);
     assert_eq!(cluster.fenced(), [] as [&str; 0]);
     cluster.finish();
@@ -61,14 +67,15 @@ fn a_node_in_standby_gives_all_away_and_gets_back_what_prefers_it() {
             && status.places("d") != ["node2"]
             && !status.places("s").contains(&"node2")
     });
-    let status = cluster.settled_status();
-    assert!(status.standby.contains("node2") && status.online.contains("node2"), "{status:#?}");
-    assert_eq!(status.promoted("s").len(), 1);
+    cluster.settled_with("it stands by, and another is promoted", |status| {
+        status.standby.contains("node2")
+            && status.online.contains("node2")
+            && status.promoted("s").len() == 1
+    });
     cluster.mark();
     cluster.run("crm_standby -N node2 -D");
     cluster.until("it is back", |status| status.places("d") == ["node2"]);
-    let status = cluster.settled_status();
-    assert_eq!(status.places("s").len(), 3);
+    cluster.settled_with("all run", |status| status.places("s").len() == 3);
     assert_eq!(cluster.did("s", "start").len(), 1);
     assert_eq!(cluster.fenced(), [] as [&str; 0]);
     cluster.finish();
@@ -84,7 +91,7 @@ fn in_maintenance_all_daemons_restart_under_running_services() {
         node.signal(None, rustix::process::Signal::TERM);
     }
     for node in cluster.nodes() {
-        assert_eq!(node.ended(Duration::from_secs(20)), Some(0), "{}", node.name);
+        assert_eq!(node.ended(LIMIT), Some(0), "{}", node.name);
     }
     for node in cluster.nodes() {
         node.launch().unwrap();
@@ -143,7 +150,9 @@ fn with_a_shutdown_lock_a_resource_waits_for_its_node() {
 fn all_nodes_lose_their_power_at_once_and_come_back() {
     let Some(mut cluster) = Bed::three().settled() else { return };
     cluster.run("crm_attribute -n written -v before");
-    std::thread::sleep(Duration::from_secs(1));
+    cluster.wait("the disks have it", || {
+        cluster.nodes().iter().all(|node| node.has_on_disk("options-written"))
+    });
     for number in 1..=3 {
         cluster.kill(&format!("node{number}"));
     }
@@ -153,7 +162,7 @@ fn all_nodes_lose_their_power_at_once_and_come_back() {
     }
     assert_eq!(cluster.started(|_| true).node, "node2");
     cluster.until("all runs", |status| status.promoted("s").len() == 1);
-    assert_eq!(cluster.run("crm_attribute -n written -G -q").trim(), "before");
+    cluster.until_read("written", "before");
     assert_eq!(cluster.fenced(), [] as [&str; 0]);
     cluster.finish();
 }

@@ -1,7 +1,5 @@
 //! One process of a node crashes (spec 90 §14).
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use crate::bed::{Bed, Cluster};
@@ -22,8 +20,15 @@ const SUBSYSTEMS: [(&str, bool); 7] = [
 fn crash(cluster: &mut Cluster, subsystem: &str, victim: &str, may_be_fenced: bool) {
     cluster.mark();
     let orders = cluster.orders().len();
-    cluster.node(victim).signal(Some(subsystem), Signal::KILL);
-    std::thread::sleep(Duration::from_millis(800));
+    let node = cluster.node(victim);
+    let before = node.subsystem(subsystem);
+    node.signal(Some(subsystem), Signal::KILL);
+    cluster.wait("it is started again, or the node is fenced", || {
+        let now = node.subsystem(subsystem);
+        let again = !now.is_empty() && now.iter().all(|pid| !before.contains(pid));
+        again || cluster.orders().len() > orders
+    });
+    drop(node);
     cluster.settle();
     if cluster.orders().len() > orders {
         assert!(may_be_fenced, "{victim} was fenced when it lost its {subsystem}");
@@ -31,7 +36,8 @@ fn crash(cluster: &mut Cluster, subsystem: &str, victim: &str, may_be_fenced: bo
         cluster.bring_back(victim);
         cluster.until("it is back", |status| status.online.contains(victim));
     } else {
-        assert_eq!(cluster.node(victim).count(subsystem), 1, "{subsystem} of {victim}");
+        let running = cluster.node(victim).subsystem(subsystem);
+        assert_eq!(running.len(), 1, "{subsystem} of {victim}");
         // Scores that agents set are gone with an attribute manager until the next monitor.
         let mut changes = cluster.changes();
         changes.retain(|event| !matches!(event.action.as_str(), "promote" | "demote"));
