@@ -63,6 +63,38 @@ fn version_then_age_then_name_decide() {
 }
 
 #[test]
+fn of_two_whose_ages_differ_by_less_than_ballots_tell_one_loses() {
+    let mut members: Vec<Election> = [("a", 1), ("b", 2)]
+        .map(|(name, n)| {
+            let version = version("3.2");
+            let me = Candidate { id: id(n), name: name.into(), version, timeout: DEFAULT_TIMEOUT };
+            let mut election = Election::new(me);
+            for n in [1, 2] {
+                feed(&mut election, NOW, Input::Joined(id(n)));
+            }
+            election
+        })
+        .into();
+    let cpu = |member: usize| CPU + Duration::from_nanos([200, 700][member]);
+    let mut heard = Vec::new();
+    for (member, election) in members.iter_mut().enumerate() {
+        election.handle(NOW, cpu(member), Input::Start).unwrap();
+        let Some(Output::Broadcast(ballot)) = election.poll_output() else { panic!("no vote") };
+        let attributes = ballot.to_attributes();
+        let get = |name: &str| attributes.iter().find(|(n, _)| *n == name).map(|(_, v)| &**v);
+        heard.push(Ballot::from_attributes(get).unwrap());
+    }
+    let mut losers = 0;
+    for (member, election) in members.iter_mut().enumerate() {
+        let ballot = heard[1 - member].clone();
+        let from = id(2 - member as u32);
+        election.handle(NOW, cpu(member), Input::Ballot { from, ballot }).unwrap();
+        losers += usize::from(election.state() == State::Lost);
+    }
+    assert_eq!(losers, 1);
+}
+
+#[test]
 fn all_active_members_must_agree_with_the_present_round() {
     let mut e = election();
     feed(&mut e, NOW, Input::Start);
