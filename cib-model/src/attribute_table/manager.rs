@@ -280,6 +280,10 @@ impl AttributeManager {
         node.eq_ignore_ascii_case(&self.settings.local)
     }
 
+    fn is_member(&self, node: &str) -> bool {
+        self.members.iter().any(|member| member.eq_ignore_ascii_case(node))
+    }
+
     pub(super) fn emit(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
@@ -328,7 +332,10 @@ impl AttributeManager {
             Task::SyncResponse => self.synchronise(from, message),
             Task::ClearFailure => self.clear_failure(from, &message),
             Task::PeerRemove => {
-                if let Some(host) = &message.update.host {
+                // Without reaping it is about a node's past life. If the node is here that life either ends
+                // with its leaving, or is over and its values are those of a new one.
+                let of_the_living = |host: &String| !message.reap && self.is_member(host);
+                if let Some(host) = message.update.host.as_ref().filter(|h| !of_the_living(h)) {
                     self.remove_node(host, message.reap);
                 }
             }
