@@ -42,7 +42,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn new(transition: Transition) -> Run {
+    fn new(mut transition: Transition) -> Run {
+        let_go_last(&mut transition);
         let time = |name: &str| {
             let text = transition.attribute(name)?;
             parse_interval_ms(text).ok().map(Duration::from_millis)
@@ -96,6 +97,37 @@ impl Run {
             }
         }
     }
+}
+
+/// A node is let go only when all probes there have found what the plan was made for. A node whose executor
+/// crashed does not know what it runs; it may be probed and let go in one plan, which has no stops for what the
+/// probes are yet to find.
+fn let_go_last(transition: &mut Transition) {
+    let probes = |node: &(String, String)| -> Vec<_> {
+        let actions = transition.synapses.iter().map(|synapse| &synapse.action);
+        let there = actions.filter(|action| action.head.node.as_ref() == Some(node));
+        there.filter(|action| is_probe(action)).map(|action| action.head.clone()).collect()
+    };
+    let mut awaited = Vec::new();
+    for (position, synapse) in transition.synapses.iter().enumerate() {
+        let head = &synapse.action.head;
+        if head.kind == ActionKind::Cluster && head.operation == "do_shutdown" {
+            awaited.push((position, head.node.as_ref().map(probes).unwrap_or_default()));
+        }
+    }
+    for (position, probes) in awaited {
+        let inputs = &mut transition.synapses[position].inputs;
+        inputs.extend(probes);
+        inputs.sort_by_key(|input| input.id);
+        inputs.dedup_by_key(|input| input.id);
+    }
+}
+
+fn is_probe(action: &GraphAction) -> bool {
+    let interval = action.attributes.get("CRM_meta_interval").unwrap_or("0");
+    action.head.kind == ActionKind::Resource
+        && action.head.operation == "monitor"
+        && interval == "0"
 }
 
 fn is_migration(action: &GraphAction) -> bool {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node_daemon::controller::State;
-use node_daemon::subsystem::NodeId;
+use node_daemon::subsystem::{NodeId, Room};
 
 use crate::scene::{Bed, Scene, each_seed};
 use crate::world::{Fault, id, name};
@@ -261,5 +261,24 @@ fn a_node_told_to_leave_before_anybody_leads_leaves_even_if_it_comes_to_lead() {
             let reality = scene.reality();
             assert!(reality.fenced.is_empty() && reality.violations.is_empty(), "{reality:#?}");
         }
+    });
+}
+
+#[test]
+fn a_node_whose_executor_crashes_while_it_leaves_goes_when_all_is_stopped() {
+    each_seed(|seed| {
+        let mut scene = Bed::three().settled(seed);
+        let node = scene.other_than(&[]);
+        scene.reality().slow.insert(("s".into(), "stop".into()), Duration::from_secs(2));
+        scene.world.fault(Fault::Shutdown(node));
+        scene.until("the stop", |world| {
+            world.reality.lock().unwrap().deeds.iter().any(|deed| deed.action == "stop")
+        });
+        scene.run(0.5);
+        scene.world.fault(Fault::Crash(node, Room::Executor));
+        scene.until("its leaving", |world| !world.nodes.contains_key(&node));
+        assert_eq!(scene.places("s").len(), 2);
+        scene.finish();
+        assert!(scene.fenced().is_empty());
     });
 }
