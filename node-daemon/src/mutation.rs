@@ -20,13 +20,15 @@ pub enum Mutation {
     ForgetOvertaken,
     /// A change of the CIB is acknowledged before the order of changes has reached it.
     AcknowledgeEarly,
+    /// A change of the CIB is acknowledged before a join has settled whose CIB the cluster has.
+    AcknowledgeOpen,
     /// Failures are not counted, and no result that is not as expected makes the DC plan anew.
     IgnoreFailures,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 9] = [
+    pub const ALL: [Mutation; 10] = [
         Mutation::ActBeforeVerdict,
         Mutation::TrustFailedFencing,
         Mutation::JoinByVersion,
@@ -35,6 +37,7 @@ impl Mutation {
         Mutation::ExpectLossOfAll,
         Mutation::ForgetOvertaken,
         Mutation::AcknowledgeEarly,
+        Mutation::AcknowledgeOpen,
         Mutation::IgnoreFailures,
     ];
 }

@@ -3,6 +3,7 @@
 use cib_model::digest;
 use cib_model::document::{NodeKind, is_name};
 use cib_model::model::CibVersion;
+use cib_model::patch::{AttributeOrder, Patch};
 use cib_model::xpath::XPath;
 use cib_model::{Document, Element, ElementId, Score};
 
@@ -40,6 +41,13 @@ pub fn section<'d>(document: &'d Document, name: &str) -> Option<Element<'d>> {
         _ if SECTIONS.contains(&name) => root.child("configuration")?.child(name),
         _ => None,
     }
+}
+
+/// Whether a CIB holds what these changes make: making them changes nothing more.
+pub(super) fn is_done(document: &Document, updates: &[CibUpdate]) -> bool {
+    let mut changed = document.clone();
+    updates.iter().all(|update| apply(&mut changed, update).is_ok())
+        && Patch::between(document, &changed, AttributeOrder::Ignored).is_none()
 }
 
 /// The part of a document that a scope names, as a document of its own.

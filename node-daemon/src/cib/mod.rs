@@ -4,7 +4,8 @@
 //! it when it is delivered; since all apply the same changes to the same document in the same order, all
 //! have the same result, and the one that was asked answers: once all members have received the change
 //! (it travels with the guarantee of safe delivery) and, if it is one of the configuration, once it is on the
-//! disk of the node that was asked. Questions are answered from the replica of the node they are put to.
+//! disk of the node that was asked, and if a quorum made it once a join has settled whose CIB the cluster has
+//! (module `unity`). Questions are answered from the replica of the node they are put to.
 //!
 //! Where it departs from the classic manager: the CIB that a DC has sent to all at a join replaces every
 //! other one, also one with a higher version. Two replicas with different histories take each ordered
@@ -20,11 +21,12 @@ mod certificate;
 mod journal;
 mod store;
 mod synchronisation;
+mod unity;
 
 pub use certificate::{Certificate, NoCertificate};
 pub use store::{BackgroundStore, CibFiles, LoadError, Loaded, Store};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ use cib_model::patch::{self, AttributeOrder, Patch};
 use crate::cib::access::GroupsOf;
 use crate::cib::apply::Versioning;
 use crate::cib::synchronisation::Questions;
+use crate::cib::unity::Unity;
 use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
     Address, Body, CibAnswer, CibChanged, CibError, CibOperation, CibPeer, CibRequest, CibUpdate,
@@ -66,12 +69,12 @@ pub struct CibManager {
     saves: u64,
     /// Who is answered when so many of them are durable.
     held: VecDeque<Held>,
+    /// Clients whose changes a join may yet undo, and the changes.
+    open: Vec<(u64, Vec<CibUpdate>)>,
     primary: bool,
-    ring: u64,
-    /// The first of the rings since which there was quorum; nothing without quorum now.
-    quorate_since: Option<u64>,
+    unity: Unity,
     certificate: Certificate,
-    /// The replica is the cluster's: it was so in a ring since which there was quorum.
+    /// The replica is the cluster's: there was quorum ever since it was so.
     certified: bool,
     /// Questions for whole CIBs, and who is to send them.
     awaited: BTreeMap<u64, NodeId>,
@@ -109,9 +112,9 @@ impl CibManager {
             disk_writes: true,
             saves: 0,
             held: VecDeque::new(),
+            open: Vec::new(),
             primary: false,
-            ring: 0,
-            quorate_since: None,
+            unity: Unity::default(),
             certificate,
             certified: false,
             awaited: BTreeMap::new(),
@@ -166,13 +169,6 @@ impl CibManager {
                 let generation = Ok(Some(SharedDocument::new(self.generation())));
                 answer(out, from, token, generation);
             }
-            CibOperation::Certify { ring } => {
-                if self.quorate_since.is_some_and(|since| ring >= since) {
-                    self.certified = true;
-                    self.renew_certificate();
-                }
-                answer(out, from, token, Ok(None));
-            }
             CibOperation::Subscribe(interest) => {
                 self.subscribers.insert(from.room, interest);
                 answer(out, from, token, Ok(None));
@@ -183,10 +179,13 @@ impl CibManager {
             CibOperation::Transaction(updates) => {
                 self.order(from, token, origin, updates, false, out);
             }
-            CibOperation::SynchroniseFrom(node) => {
+            CibOperation::Synchronise { ring, .. } if ring != self.unity.ring() => {
+                answer(out, from, token, Err(CibError::NotConnected));
+            }
+            CibOperation::Synchronise { from: node, ring } => {
                 if let Some(number) = self.remember(from, token, out) {
                     self.awaited.insert(number, node);
-                    let (asked_by, ring) = (self.me, self.ring);
+                    let asked_by = self.me;
                     out.all(Room::Cib, CibPeer::SendYours { from: node, number, asked_by, ring });
                 }
             }
@@ -259,27 +258,31 @@ impl CibManager {
                     if result.is_err() || status_only || dry_run {
                         self.conclude(number, result.map(|()| None), out);
                     } else {
-                        self.held.push_back(Held { saves: self.saves, number });
+                        self.hold(number, updates);
                         self.answer_held(out);
                     }
                 }
             }
             CibPeer::SendYours { from, number, asked_by, ring } => {
                 // One that is not for the ring this node knows may be for the next one.
-                self.questions.ask(asked_by, number, ring, self.document.clone());
-                if ring == self.ring && from == self.me {
+                let group = self.unity.group().clone();
+                self.questions.ask(asked_by, number, ring, self.document.clone(), group);
+                if ring == self.unity.ring() && from == self.me {
                     self.send_whole(now, number, asked_by, None, out);
-                } else if ring != self.ring && asked_by == self.me {
+                } else if ring != self.unity.ring() && asked_by == self.me {
                     self.conclude(number, Err(CibError::NotConnected), out);
                 }
             }
             CibPeer::Whole { document, digest, number, asked_by, only, ring, origin } => {
                 let result = match only {
                     Some(node) if node != self.me => return,
-                    _ if ring != self.ring => Err(CibError::NotConnected),
+                    _ if ring != self.unity.ring() => Err(CibError::NotConnected),
                     Some(_) => self.install(now, document, &digest, origin, out),
                     None => {
-                        self.synchronise(now, (asked_by, number), document, &digest, origin, out)
+                        let which = (asked_by, number);
+                        let result = self.synchronise(now, which, document, &digest, origin, out);
+                        self.consider_unity(out);
+                        result
                     }
                 };
                 if asked_by == self.me && number != 0 {
@@ -327,7 +330,7 @@ impl CibManager {
         };
         let document: SharedDocument = self.document.clone().into();
         let digest = apply::digest_of(&document);
-        let ring = self.ring;
+        let ring = self.unity.ring();
         out.all(
             Room::Cib,
             CibPeer::Whole { document, digest, number, asked_by, only, ring, origin },
@@ -343,6 +346,46 @@ impl CibManager {
         self.awaited.remove(&number);
         if let Some((client, token)) = self.under_way.remove(&number) {
             answer(out, client, token, result);
+        }
+    }
+
+    /// A client is answered when its change is durable and cannot be undone by a join. The others on this node
+    /// do the work of a join, which does not wait for itself.
+    fn hold(&mut self, number: u64, updates: Vec<CibUpdate>) {
+        let client =
+            self.under_way.get(&number).is_some_and(|(from, _)| from.room == Room::Clients);
+        if client && self.unity.is_open() && !planted(Mutation::AcknowledgeOpen) {
+            self.open.push((number, updates));
+        } else {
+            self.held.push_back(Held { saves: self.saves, number });
+        }
+    }
+
+    /// What happened to the ring, the group or the replica may have settled whose CIB the cluster has.
+    fn consider_unity(&mut self, out: &mut Outputs) {
+        if self.unity.is_quorate() {
+            self.certified |= self.unity.is_whole();
+            self.renew_certificate();
+        } else if self.unity.is_minority() {
+            self.certified = false;
+        }
+        if !self.unity.is_open() {
+            // The certificate that they rest on has to be durable, too.
+            let saves = self.saves;
+            self.held.extend(self.open.drain(..).map(|(number, _)| Held { saves, number }));
+        }
+        self.answer_held(out);
+    }
+
+    /// Another CIB has taken the place of this one's: whoever has changed something that is not in it is told
+    /// that nothing is certain.
+    fn review_open(&mut self, out: &mut Outputs) {
+        for (number, updates) in std::mem::take(&mut self.open) {
+            if apply::is_done(&self.document, &updates) {
+                self.open.push((number, updates));
+            } else {
+                self.conclude(number, Err(CibError::NotConnected), out);
+            }
         }
     }
 
@@ -411,7 +454,7 @@ impl CibManager {
         let configuration = patch.touches_configuration();
         self.document = Arc::new(document);
         if self.certified {
-            self.certificate = Certificate::new(self.ring, &self.document);
+            self.certificate = Certificate::new(self.unity.ring(), &self.document);
         }
         self.applied += 1;
         self.pinged = None;
@@ -457,22 +500,12 @@ impl CibManager {
         generation
     }
 
-    fn ring_changed(&mut self, ring: u64, quorate: bool) {
-        self.ring = ring;
-        if quorate {
-            self.quorate_since.get_or_insert(ring);
-            self.renew_certificate();
-        } else {
-            self.quorate_since = None;
-            self.certified = false;
-        }
-    }
-
     fn renew_certificate(&mut self) {
-        if !self.certified || self.certificate.ring == self.ring {
+        let certificate = Certificate::new(self.unity.ring(), &self.document);
+        if !self.certified || self.certificate.ring == certificate.ring {
             return;
         }
-        self.certificate = Certificate::new(self.ring, &self.document);
+        self.certificate = certificate;
         if self.disk_writes {
             let saved = self.store.certify(&self.document, self.certificate);
             self.saved(saved);
@@ -499,25 +532,31 @@ impl CibManager {
         out: &mut Outputs,
     ) -> Result<(), CibError> {
         let Some(question) = self.questions.answer(asked_by, number) else {
-            return self.install(now, document, digest, origin, out);
-        };
-        if planted(Mutation::ForgetOvertaken) {
-            return self.install(now, document, digest, origin, out);
-        }
-        let Some(since) = question.since else { return Err(CibError::NotConnected) };
-        if apply::digest_of(&question.had) == digest {
+            // It was asked for before this manager came, so this one is another to those that were there.
+            self.unity.unite(BTreeSet::new());
+            self.install(now, document, digest, origin, out)?;
+            self.review_open(out);
             return Ok(());
+        };
+        let Some(since) = question.since else { return Err(CibError::NotConnected) };
+        if planted(Mutation::ForgetOvertaken) {
+            self.unity.unite(question.group);
+            return self.install(now, document, digest, origin, out);
         }
-        self.install(now, document, digest, origin, out)?;
-        for (origin, updates) in since {
-            if let Err(error) = self.apply(now, &origin, &updates, false, out) {
-                log::warn!(
-                    "cib: a change by {} of {} cannot be made to the CIB of the cluster: {error}",
-                    origin.client,
-                    origin.node_name
-                );
+        if apply::digest_of(&question.had) != digest {
+            self.install(now, document, digest, origin, out)?;
+            for (origin, updates) in since {
+                if let Err(error) = self.apply(now, &origin, &updates, false, out) {
+                    log::warn!(
+                        "cib: a change by {} of {} cannot be made to the CIB of the cluster: {error}",
+                        origin.client,
+                        origin.node_name
+                    );
+                }
             }
+            self.review_open(out);
         }
+        self.unity.unite(question.group);
         Ok(())
     }
 
@@ -555,11 +594,15 @@ impl Subsystem for CibManager {
             Body::CibRequest(request) => self.request(now, envelope.from, request, out),
             Body::CibKept(_) => self.answer_held(out),
             Body::CibPeer(message) => self.peer(now, envelope.from.node, message, out),
-            Body::GroupView(view) => self.give_up_on(&view.left, out),
+            Body::GroupView(view) => {
+                self.give_up_on(&view.left, out);
+                self.questions.forget(&view.left);
+                self.unity.take_view(&view);
+                self.consider_unity(out);
+            }
             Body::Membership(membership) => {
-                if membership.settled {
-                    self.ring_changed(membership.sequence, membership.quorate);
-                }
+                self.unity.take_ring(&membership);
+                self.consider_unity(out);
             }
             Body::Stop => out.end(crate::subsystem::Ending::Done),
             other => log::warn!("cib: unexpected {other:?}"),

@@ -5,7 +5,7 @@
 //! to the CIB that arrives, too. Question, changes and CIB have the same order everywhere, so what comes out is
 //! the same everywhere. A node that had the same CIB as the one that was asked has it all already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cib_model::Document;
@@ -25,6 +25,8 @@ pub(super) struct Question {
     pub(super) had: Arc<Document>,
     /// What was ordered since; nothing if it was too much.
     pub(super) since: Option<Vec<Change>>,
+    /// Whose managers were there then, and ever since.
+    pub(super) group: BTreeSet<NodeId>,
 }
 
 /// The CIBs on their way, by who asked for them and under which number.
@@ -34,9 +36,24 @@ pub(super) struct Questions(BTreeMap<(NodeId, u64), Question>);
 impl Questions {
     /// A CIB is asked for in a ring, at this place in the order. What was asked for in an earlier ring is not
     /// taken any more.
-    pub(super) fn ask(&mut self, asked_by: NodeId, number: u64, ring: u64, had: Arc<Document>) {
+    pub(super) fn ask(
+        &mut self,
+        asked_by: NodeId,
+        number: u64,
+        ring: u64,
+        had: Arc<Document>,
+        group: BTreeSet<NodeId>,
+    ) {
         self.0.retain(|_, question| question.ring >= ring);
-        self.0.insert((asked_by, number), Question { ring, had, since: Some(Vec::new()) });
+        let question = Question { ring, had, since: Some(Vec::new()), group };
+        self.0.insert((asked_by, number), question);
+    }
+
+    /// Managers have left; whoever comes in their place has not heard the questions.
+    pub(super) fn forget(&mut self, left: &[NodeId]) {
+        for question in self.0.values_mut() {
+            question.group.retain(|node| !left.contains(node));
+        }
     }
 
     /// A change is ordered.

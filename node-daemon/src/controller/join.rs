@@ -17,6 +17,8 @@ use crate::subsystem::{
 /// The DC's side of the join under way.
 #[derive(Debug, Default)]
 pub(super) struct Join {
+    /// The ring in which this round was begun.
+    ring: u64,
     /// The newest CIB offered in this round.
     best: Option<(NodeId, (Certificate, [i64; 3]))>,
     /// The synchronisation is under way.
@@ -32,9 +34,10 @@ impl Controller {
             return;
         }
         self.round = self.round.checked_add(1).unwrap_or(1);
+        let ring = self.ring();
         if let Some(lead) = &mut self.lead {
             let failed = std::mem::take(&mut lead.join.failed);
-            lead.join = Join { failed, ..Join::default() };
+            lead.join = Join { ring, failed, ..Join::default() };
             lead.has_cib = false;
         }
         for (_, peer) in self.peers.iter_mut() {
@@ -74,7 +77,9 @@ impl Controller {
         }
         self.halt_transition(now);
         if !matches!(self.state, State::Integration) {
+            let ring = self.ring();
             if let Some(lead) = &mut self.lead {
+                lead.join.ring = ring;
                 lead.join.best = None;
                 lead.join.synchronising = false;
             }
@@ -237,7 +242,7 @@ impl Controller {
                     return;
                 }
                 if self.peers.any_in(Phase::Integrated) || self.peers.any_in(Phase::Refused) {
-                    return self.synchronise(out);
+                    return self.synchronise(now, out);
                 }
                 let open =
                     self.peers.any_in(Phase::Welcomed) || self.peers.any_in(Phase::Finalized);
@@ -250,15 +255,20 @@ impl Controller {
     }
 
     /// Has the newest CIB sent to all, once no transition is under way.
-    fn synchronise(&mut self, out: &mut Outputs) {
+    fn synchronise(&mut self, now: Now, out: &mut Outputs) {
+        let (ring, settled) = (self.ring(), self.is_ring_settled());
         let Some(lead) = &mut self.lead else { return };
-        if lead.run.as_ref().is_some_and(|run| !run.is_over()) {
+        if !settled || lead.run.as_ref().is_some_and(|run| !run.is_over()) {
             return;
+        }
+        if lead.join.ring != ring {
+            // Whoever came with the ring was not asked for its CIB, and it may be the better one.
+            return self.offer_to_all(now, out);
         }
         let from = lead.join.best.map_or(self.me, |(node, _)| node);
         lead.join.synchronising = true;
         let call = Call::Synchronised { round: self.round, from };
-        self.cib(CibOperation::SynchroniseFrom(from), Some(call), out);
+        self.cib(CibOperation::Synchronise { from, ring }, Some(call), out);
     }
 
     pub(super) fn synchronised(
@@ -347,7 +357,6 @@ impl Controller {
         out.here(Room::Attributes, AttributesRequest { token: 0, message });
         let state = self.resources.node_state(self.me, &self.name).into();
         self.to_node(from, ControllerPeer::JoinConfirm { round, state }, out);
-        self.certify(out);
         if self.lead.is_none() {
             self.become_state(now, State::NotDc, out);
         }
@@ -395,13 +404,6 @@ impl Controller {
         if let Some(error) = error.filter(|_| round == self.round && self.lead.is_some()) {
             log::error!("controller: the history of node {node} cannot be recorded: {error}");
             self.offer_to_all(now, out);
-        }
-    }
-
-    /// From now on this node has what the cluster has; that counts as long as the cluster has quorum.
-    fn certify(&mut self, out: &mut Outputs) {
-        if let Some(membership) = self.membership.as_ref().filter(|m| m.quorate && m.settled) {
-            self.cib(CibOperation::Certify { ring: membership.sequence }, None, out);
         }
     }
 

@@ -243,6 +243,11 @@ impl Controller {
         self.membership.as_ref().is_some_and(|membership| membership.settled || early)
     }
 
+    /// Sequence number of the last ring with a verdict.
+    fn ring(&self) -> u64 {
+        self.membership.as_ref().map_or(0, |membership| membership.sequence)
+    }
+
     fn become_state(&mut self, now: Now, state: State, out: &mut Outputs) {
         let before = std::mem::replace(&mut self.state, state);
         if before == state {

@@ -38,16 +38,16 @@ pub enum CibOperation {
     },
     /// Several changes, all or none.
     Transaction(Vec<CibUpdate>),
-    /// Have this node send its CIB to all.
-    SynchroniseFrom(NodeId),
+    /// Have a node send its CIB to all.
+    Synchronise {
+        /// Which one.
+        from: NodeId,
+        /// In which ring, by its sequence number; it is refused in any other.
+        ring: u64,
+    },
     /// How new this node's replica is: an element `generation_tuple` with the attributes of the CIB, and a
     /// [`Certificate`](crate::cib::Certificate) in it.
     Generation,
-    /// This node's replica is the cluster's since this ring.
-    Certify {
-        /// The ring's sequence number.
-        ring: u64,
-    },
     /// This node leads, or no longer.
     Primary(bool),
     /// Tell of these changes from now on.
