@@ -260,6 +260,7 @@ impl Node {
             let effects = self.groups.deliver(from, message, guarantee);
             self.forward_events();
             if let Some(ring) = effects.synchronised {
+                log::info!("Completed service synchronization, ready to provide service.");
                 self.events.push_back(NodeEvent::Synchronised(ring));
                 self.protocol.open_gate(ring, now);
             }

@@ -279,6 +279,16 @@ impl Protocol {
         }
     }
 
+    /// Until when the installed ring holds unless its token comes again; `None` outside of an installed
+    /// ring. What is concluded from its membership (a verdict on quorum) is not to be acted upon after
+    /// that: the others may have formed a ring without this node.
+    pub fn token_deadline(&self) -> Option<Time> {
+        match &self.phase {
+            Phase::Operational(operational) => Some(operational.token_deadline()),
+            _ => None,
+        }
+    }
+
     /// What an observer needs to check the protocol's invariants: ring, aru, release point,
     /// delivered, members of the installed ring.
     pub fn ordering_state(&self) -> Option<OrderingState> {

@@ -38,8 +38,19 @@ pub struct RingId {
 }
 
 impl fmt::Display for RingId {
-    /// `representative.sequence`, the sequence in hexadecimal, as the reference's tools print it.
+    /// `representative.sequence`, both in hexadecimal, as the reference's tools print it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:x}", self.representative, self.sequence)
+        write!(f, "{:x}.{:x}", self.representative.get(), self.sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_of_a_ring_id_are_hexadecimal() {
+        let representative = NodeId::new(171).expect("171 is a node id");
+        assert_eq!(RingId { sequence: 0x1e, representative }.to_string(), "ab.1e");
     }
 }

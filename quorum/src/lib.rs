@@ -71,8 +71,9 @@
 //!   and not only once they have been seen.
 //! * Refused requests are checked again where they are ordered, and answered only then.
 //!
-//! A verdict carries no lease: a node that is paused goes on believing the last one until it runs
-//! again. Act on resources of others only after fencing them.
+//! A verdict is about a ring and ends with it: whoever acts on it asks messaging how long the ring holds
+//! (`cpg`'s `Protocol::token_deadline`) and begins nothing after that. A node that is paused while it
+//! acts still goes on until it looks again: act on resources of others only after fencing them.
 
 pub mod id;
 pub mod memory;

@@ -17,6 +17,18 @@ pub enum LoggingError {
     LogfilePriority,
 }
 
+impl LoggingError {
+    /// The key to blame, without its section.
+    pub fn key(&self) -> &str {
+        match self {
+            LoggingError::Value(key) => key,
+            LoggingError::Facility => "syslog_facility",
+            LoggingError::SyslogPriority => "syslog_priority",
+            LoggingError::LogfilePriority => "logfile_priority",
+        }
+    }
+}
+
 /// How much is logged for debugging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs)]

@@ -48,6 +48,23 @@ impl ConfigurationMap {
         self.get(key)?.number()
     }
 
+    /// The line a key stands on.
+    pub fn line(&self, key: &str) -> Option<usize> {
+        self.entries.get(key).map(|entry| entry.line)
+    }
+
+    /// This map with the values that these keys have, or lack, in another.
+    #[must_use]
+    pub fn with_values_of(mut self, other: &ConfigurationMap, keys: &[&str]) -> ConfigurationMap {
+        for key in keys {
+            match other.entries.get(*key) {
+                Some(entry) => drop(self.entries.insert((*key).to_owned(), entry.clone())),
+                None => drop(self.entries.remove(*key)),
+            }
+        }
+        self
+    }
+
     /// Where a key stands, for messages: `file:line`.
     pub fn place(&self, key: &str) -> String {
         match self.entries.get(key) {

@@ -39,13 +39,39 @@ pub enum ConfigurationError {
     /// The logging section is wrong; start-up status 7.
     #[error("parse error in config: {0}.")]
     Logging(#[from] LoggingError),
+    /// One of the above, and where in the file.
+    #[error("{source} ({place})")]
+    Placed {
+        /// `file:line`.
+        place: String,
+        /// What is wrong there.
+        source: Box<ConfigurationError>,
+    },
+}
+
+/// Says which key is to blame.
+trait Blame {
+    /// With the place of the first of these keys that is in the file.
+    fn blame(self, map: &ConfigurationMap, keys: &[&str]) -> Self;
+}
+
+impl<T> Blame for Result<T, ConfigurationError> {
+    fn blame(self, map: &ConfigurationMap, keys: &[&str]) -> Self {
+        self.map_err(|error| match keys.iter().find(|key| map.get(key).is_some()) {
+            Some(key) if !matches!(error, ConfigurationError::Placed { .. }) => {
+                ConfigurationError::Placed { place: map.place(key), source: Box::new(error) }
+            }
+            _ => error,
+        })
+    }
 }
 
 impl ConfigurationError {
     /// The exit status of a daemon that cannot start because of it.
-    pub const fn exit_status(&self) -> i32 {
+    pub fn exit_status(&self) -> i32 {
         match self {
             ConfigurationError::Logging(_) => 7,
+            ConfigurationError::Placed { source, .. } => source.exit_status(),
             _ => 8,
         }
     }

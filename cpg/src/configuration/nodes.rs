@@ -1,6 +1,6 @@
 //! The node list, and which of its entries this machine is (spec 70 §13.5).
 
-use super::{ConfigurationError, ConfigurationMap};
+use super::{Blame, ConfigurationError, ConfigurationMap};
 use crate::identity::NodeId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -137,16 +137,21 @@ pub(super) fn nodes(
         for (link, name) in &node.addresses {
             let resolved = names.resolve(name, version).ok_or_else(|| {
                 ConfigurationError::Refused(format!("failed to parse node address '{name}'"))
-            })?;
+            });
+            let key = format!("nodelist.node.{}.ring{link}_addr", node.position);
+            let resolved = resolved.blame(map, &[&key])?;
             addresses.insert(*link, resolved);
         }
         if addresses.is_empty() {
             continue;
         }
-        let id = node_id(&node, &addresses, rules)?;
+        let key = |name: &str| format!("nodelist.node.{}.{name}", node.position);
+        let id_keys = [key("nodeid"), key("ring0_addr")];
+        let id_keys = [id_keys[0].as_str(), id_keys[1].as_str()];
+        let id = node_id(&node, &addresses, rules).blame(map, &id_keys)?;
         if nodes.iter().any(|other| other.id == id) {
             let text = format!("Nodeid {id} appears twice in corosync.conf");
-            return Err(ConfigurationError::Refused(text));
+            return Err(ConfigurationError::Refused(text)).blame(map, &id_keys);
         }
         nodes.push(ConfiguredNode {
             position: node.position,

@@ -2,8 +2,8 @@
 
 use super::nodes::{self, IdRules};
 use super::{
-    ConfigurationError, ConfigurationMap, ConfiguredNode, IpVersion, LocalHost, Logging, Names,
-    QuorumSection, TotemTiming,
+    Blame, ConfigurationError, ConfigurationMap, ConfiguredNode, IpVersion, LocalHost, Logging,
+    Names, QuorumSection, TotemTiming,
 };
 use crate::link::{LinkAddress, LinkConfiguration, LinkMode, Peer};
 use crate::ring::{FlowLimits, RingConfiguration, WINDOW_BYTES};
@@ -95,12 +95,13 @@ impl ClusterConfiguration {
         names: &dyn Names,
     ) -> Result<ClusterConfiguration, ConfigurationError> {
         let mut warnings = Vec::new();
-        let transport = transport(map)?;
+        let transport = transport(map).blame(map, &["totem.transport"])?;
         let knet = transport == Transport::Knet;
-        let crypto = crypto(map, transport, &mut warnings)?;
+        let crypto_keys = ["totem.crypto_cipher", "totem.crypto_hash", "totem.secauth"];
+        let crypto = crypto(map, transport, &mut warnings).blame(map, &crypto_keys)?;
         let explicit_mode = map.text("totem.link_mode");
         if explicit_mode.is_some_and(|mode| mode.len() > LONGEST_LINK_MODE) {
-            return refused("totem.link_mode is too long");
+            return refused("totem.link_mode is too long").blame(map, &["totem.link_mode"]);
         }
         check_link_numbers(map)?;
         let version = ip_version(map, transport);
@@ -114,27 +115,30 @@ impl ClusterConfiguration {
             return invalid("No valid name found for local host");
         };
         warn_of_deprecated(map, &mut warnings);
+        warn_of_what_has_no_effect(map, &mut warnings);
         let on_link_0 = nodes.iter().filter(|node| node.addresses.contains_key(&0)).count();
         let timing_of_links = TotemTiming::resolve(map, on_link_0);
         let token = timing_of_links.as_ref().map_or(3000, |timing| timing.token);
         let interfaces = interfaces(map, &nodes[local], transport, token)?;
         if map.number("totem.version") != Some(2) {
-            return invalid("This totem parser can only parse version 2 configurations.");
+            return invalid("This totem parser can only parse version 2 configurations.")
+                .blame(map, &["totem.version"]);
         }
-        let link_mode = link_mode(explicit_mode)?;
+        let link_mode = link_mode(explicit_mode).blame(map, &["totem.link_mode"])?;
         if !knet && interfaces.len() > 1 {
             let text = format!(
                 "{} is too many configured interfaces for non-Knet transport.",
                 interfaces.len()
             );
-            return invalid(text);
+            return invalid(text).blame(map, &["totem.transport"]);
         }
         let timing = timing_of_links?;
         nodes::check_links(&nodes)?;
         let without_address = configured_links(map)
-            .any(|link| !nodes.iter().all(|node| node.addresses.contains_key(&link)));
-        if without_address {
-            return invalid("Not all nodes have the same number of links");
+            .find(|link| !nodes.iter().all(|node| node.addresses.contains_key(link)));
+        if let Some(link) = without_address {
+            return invalid("Not all nodes have the same number of links")
+                .blame(map, &[&first_key(map, link)]);
         }
         Ok(ClusterConfiguration {
             transport,
@@ -150,7 +154,10 @@ impl ClusterConfiguration {
             limits: limits(map),
             state_dir: map.text("system.state_dir").map(PathBuf::from),
             quorum: QuorumSection::read(map),
-            logging: Logging::read(map)?,
+            logging: Logging::read(map).map_err(|error| {
+                let key = format!("logging.{}", error.key());
+                Err::<(), _>(error.into()).blame(map, &[&key]).unwrap_err()
+            })?,
             warnings,
         })
     }
@@ -271,10 +278,18 @@ fn configured_links(map: &ConfigurationMap) -> impl Iterator<Item = u8> + '_ {
     map.under("totem.interface.").filter_map(number)
 }
 
+/// A key of this interface's section.
+fn first_key(map: &ConfigurationMap, link: u8) -> String {
+    let section = format!("totem.interface.{link}.");
+    let first = map.under(&section).next().map(|(key, _)| format!("{section}{key}"));
+    first.unwrap_or_default()
+}
+
 fn check_link_numbers(map: &ConfigurationMap) -> Result<(), ConfigurationError> {
     match configured_links(map).find(|link| *link > 7) {
         Some(link) => {
-            invalid(format!("interface ring number {link} is bigger than allowed maximum 7"))
+            let error = format!("interface ring number {link} is bigger than allowed maximum 7");
+            invalid(error).blame(map, &[&first_key(map, link)])
         }
         None => Ok(()),
     }
@@ -336,16 +351,19 @@ fn interfaces(
         if number("ttl").is_some() && transport != Transport::Udp {
             let text =
                 format!("Can only set ttl on multicast transport types for interface {link}");
-            return invalid(text);
+            return invalid(text).blame(map, &[&key("ttl")]);
         }
         if number("knet_link_priority").is_some() && transport != Transport::Knet {
             let text =
                 format!("Can only set link priority on knet transport type for interface {link}");
-            return invalid(text);
+            return invalid(text).blame(map, &[&key("knet_link_priority")]);
         }
         let multicast = match map.text(&key("mcastaddr")).map(str::parse::<IpAddr>) {
             Some(Ok(address)) if address.is_multicast() => Some(address),
-            Some(_) => return refused(format!("invalid multicast address for interface {link}")),
+            Some(_) => {
+                let text = format!("invalid multicast address for interface {link}");
+                return refused(text).blame(map, &[&key("mcastaddr")]);
+            }
             None if transport == Transport::Udp => Some(IpAddr::from([239, 192, 100, 1])),
             None => None,
         };
@@ -365,6 +383,28 @@ fn interfaces(
         interfaces.insert(*link, interface);
     }
     Ok(interfaces)
+}
+
+/// Options of the reference that mean nothing here are accepted, and named.
+fn warn_of_what_has_no_effect(map: &ConfigurationMap, warnings: &mut Vec<String>) {
+    const WITHOUT_EFFECT: [(&str, &str); 9] = [
+        ("heartbeat_failures_allowed", "links are watched all the time"),
+        ("max_network_delay", "there is no heartbeat besides the links' own"),
+        ("miss_count_const", "a loss is told from what is still on its way by the token"),
+        ("netmtu", "packets are cut to what each path carries"),
+        ("knet_mtu", "the size that each path carries is probed"),
+        ("knet_pmtud_interval", "paths are probed along with their pings"),
+        ("knet_compression_model", "nothing is compressed"),
+        ("cancel_token_hold_on_retransmit", "an idle ring repairs losses at once"),
+        ("downcheck", "links are watched all the time"),
+    ];
+    for (key, instead) in WITHOUT_EFFECT {
+        let key = format!("totem.{key}");
+        let given = map.get(&key).map(ToString::to_string);
+        if given.is_some_and(|given| !matches!(given.as_str(), "0" | "none" | "no")) {
+            warnings.push(format!("{}: {key} has no effect here: {instead}", map.place(&key)));
+        }
+    }
 }
 
 fn warn_of_deprecated(map: &ConfigurationMap, warnings: &mut Vec<String>) {

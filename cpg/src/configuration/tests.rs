@@ -126,14 +126,30 @@ fn wrong_values_are_refused_with_the_known_texts() {
         ("version: 1", "parse error in config: This totem parser can only parse version 2 configurations."),
     ];
     for (options, expected) in cases {
-        assert_eq!(with_options(options).expect_err(options).to_string(), expected);
+        let error = with_options(options).expect_err(options);
+        let (text, status) = (error.to_string(), error.exit_status());
+        let ConfigurationError::Placed { place, source } = error else { panic!("{text}: where?") };
+        assert_eq!((source.to_string().as_str(), status), (expected, 8));
+        let line = place.strip_prefix("corosync.conf:").and_then(|line| line.parse().ok());
+        let line: usize = line.unwrap_or_else(|| panic!("{place}"));
+        let written = BASIC.replace("    #options", options);
+        let blamed = written.lines().nth(line - 1).unwrap_or_default();
+        assert!(
+            options.lines().any(|line| line == blamed) || blamed.contains("version"),
+            "{blamed}"
+        );
     }
     assert_eq!(with_options("token: 126\ntoken_coefficient: 0").unwrap().timing.token, 126);
 }
 
 #[test]
 fn node_lists_are_checked() {
-    let replace = |from: &str, to: &str| error(&BASIC.replace(from, to));
+    let replace = |from: &str, to: &str| {
+        let text = error(&BASIC.replace(from, to));
+        text.split(" (corosync.conf:").next().unwrap_or_default().to_owned()
+    };
+    let twice = error(&BASIC.replace("nodeid: 3", "nodeid: 2"));
+    assert!(twice.ends_with(" (corosync.conf:21)"), "{twice}");
     assert_eq!(replace("nodeid: 3", "nodeid: 2"), "Nodeid 2 appears twice in corosync.conf");
     assert_eq!(replace("10.0.0.3", "nowhere"), "failed to parse node address 'nowhere'");
     assert_eq!(
@@ -170,7 +186,8 @@ fn crypto_is_off_only_when_written_down() {
 fn logging_errors_have_their_own_status() {
     let wrong = BASIC.replace("to_syslog: yes", "to_syslog: maybe");
     let error = resolve(&wrong).unwrap_err();
-    assert_eq!(error.to_string(), "parse error in config: unknown value for to_syslog.");
+    let text = "parse error in config: unknown value for to_syslog. (corosync.conf:29)";
+    assert_eq!(error.to_string(), text);
     assert_eq!(error.exit_status(), 7);
 }
 
@@ -189,4 +206,14 @@ fn a_reload_keeps_fixed_keys_and_drops_what_is_gone() {
     assert_eq!(outcome.changed, ["logging.to_syslog", "totem.token"]);
     assert_eq!(outcome.map.text("totem.cluster_name"), Some("demo"));
     assert_eq!(outcome.map.number("totem.token"), Some(5000));
+}
+
+#[test]
+fn options_without_effect_are_accepted_and_named_with_their_place() {
+    let warnings = |options: &str| with_options(options).unwrap().warnings;
+    let found = warnings("knet_mtu: 1400\nmiss_count_const: 5\nheartbeat_failures_allowed: 0");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("corosync.conf:6: totem.miss_count_const has no effect here"));
+    assert!(found[1].starts_with("corosync.conf:5: totem.knet_mtu has no effect here"));
+    assert!(warnings("").is_empty());
 }

@@ -1,6 +1,6 @@
 //! The timing options of the totem section: defaults, formulas, limits (spec 70 §10).
 
-use super::{ConfigurationError, ConfigurationMap};
+use super::{Blame, ConfigurationError, ConfigurationMap};
 use crate::ring::Timing;
 use std::time::Duration;
 
@@ -65,41 +65,51 @@ impl TotemTiming {
             max_messages: value("max_messages", 17),
             miss_count_const: value("miss_count_const", 5),
         };
-        timing.check(explicit.is_some())?;
+        timing.check(map, explicit.is_some())?;
         Ok(timing)
     }
 
-    fn check(&self, explicit_retransmit: bool) -> Result<(), ConfigurationError> {
-        let least = |name: &str, value: u64, least: u64| {
+    fn check(
+        &self,
+        map: &ConfigurationMap,
+        explicit_retransmit: bool,
+    ) -> Result<(), ConfigurationError> {
+        // A value that is not given follows from others, the token time-out in the end.
+        let least = |name: &str, key: &str, value: u64, least: u64| {
             let text =
                 format!("The {name} parameter ({value} ms) may not be less than ({least} ms).");
-            if value < least { Err(ConfigurationError::Invalid(text)) } else { Ok(()) }
+            let checked =
+                if value < least { Err(ConfigurationError::Invalid(text)) } else { Ok(()) };
+            checked.blame(map, &[&format!("totem.{key}"), "totem.token_retransmit", "totem.token"])
         };
-        least("max_network_delay", self.max_network_delay, SMALLEST)?;
-        least("token timeout", self.token, SMALLEST)?;
+        least("max_network_delay", "max_network_delay", self.max_network_delay, SMALLEST)?;
+        least("token timeout", "token", self.token, SMALLEST)?;
         if self.token_warning > 100 {
             return Err(ConfigurationError::Invalid(format!(
                 "The token warning parameter ({}%) must be between 0 (disabled) and 100.",
                 self.token_warning
-            )));
+            )))
+            .blame(map, &["totem.token_warning"]);
         }
         if self.token_retransmit < SMALLEST && !explicit_retransmit {
             return Err(ConfigurationError::Invalid(
                 "Not appropriate token or token_retransmits_before_loss_const value set".to_owned(),
-            ));
+            ))
+            .blame(map, &["totem.token_retransmits_before_loss_const", "totem.token"]);
         }
-        least("token retransmit timeout", self.token_retransmit, SMALLEST)?;
-        least("token hold timeout", self.hold, SMALLEST_HOLD)?;
-        least("join timeout", self.join, SMALLEST)?;
-        least("consensus timeout", self.consensus, SMALLEST)?;
+        least("token retransmit timeout", "token_retransmit", self.token_retransmit, SMALLEST)?;
+        least("token hold timeout", "hold", self.hold, SMALLEST_HOLD)?;
+        least("join timeout", "join", self.join, SMALLEST)?;
+        least("consensus timeout", "consensus", self.consensus, SMALLEST)?;
         if self.consensus < self.join {
             return Err(ConfigurationError::Invalid(format!(
                 "The consensus timeout parameter ({} ms) may not be less than join timeout ({} ms).",
                 self.consensus, self.join
-            )));
+            )))
+            .blame(map, &["totem.consensus", "totem.join"]);
         }
-        least("merge timeout", self.merge, SMALLEST)?;
-        least("downcheck timeout", self.downcheck, SMALLEST)
+        least("merge timeout", "merge", self.merge, SMALLEST)?;
+        least("downcheck timeout", "downcheck", self.downcheck, SMALLEST)
     }
 
     /// The time-outs the ring runs with.

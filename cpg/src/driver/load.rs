@@ -84,18 +84,23 @@ pub fn load_configuration(path: &Path) -> Result<ClusterConfiguration, LoadError
     Ok(ClusterConfiguration::resolve(&map, &local_host(), &SystemNames)?)
 }
 
+/// The shared key of a checked configuration; `None` when encryption is off.
+pub fn read_key(cluster: &ClusterConfiguration) -> Result<Option<Key>, LoadError> {
+    Ok(match &cluster.crypto {
+        Crypto::Off => None,
+        Crypto::On { cipher, inline_key: Some(key), .. } => {
+            Some(Key::new(key.as_bytes(), *cipher)?)
+        }
+        Crypto::On { cipher, key_file, inline_key: None } => {
+            Some(read_key_file(key_file, *cipher)?)
+        }
+    })
+}
+
 impl DriverConfiguration {
     /// What a checked configuration means for the driver. Reads the key file.
     pub fn from_cluster(cluster: &ClusterConfiguration) -> Result<DriverConfiguration, LoadError> {
-        let keyring = match &cluster.crypto {
-            Crypto::Off => None,
-            Crypto::On { cipher, inline_key: Some(key), .. } => {
-                Some(Keyring::new(Key::new(key.as_bytes(), *cipher)?))
-            }
-            Crypto::On { cipher, key_file, inline_key: None } => {
-                Some(Keyring::new(read_key_file(key_file, *cipher)?))
-            }
-        };
+        let keyring = read_key(cluster)?.map(Keyring::new);
         let binds = cluster.addresses(cluster.local_node()).into_iter().map(|end| {
             let interface = cluster.interfaces.get(&end.link);
             let multicast = interface

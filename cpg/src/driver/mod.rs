@@ -39,7 +39,9 @@ mod socket;
 mod store;
 
 pub use key_file::{KeyFileError, read_key_file};
-pub use load::{LoadError, SystemNames, load_configuration, local_host, read_configuration};
+pub use load::{
+    LoadError, SystemNames, load_configuration, local_host, read_configuration, read_key,
+};
 pub use socket::LinkBind;
 pub use store::{RingStore, StoreError};
 

@@ -97,6 +97,11 @@ impl Custody {
         self.loss <= now
     }
 
+    /// When the token is lost unless it comes again.
+    pub(crate) fn deadline(&self) -> Time {
+        self.loss
+    }
+
     /// How long ago a token was accepted.
     pub(crate) fn since_received(&self, now: Time) -> Duration {
         now.since(self.received)

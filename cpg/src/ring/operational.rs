@@ -69,6 +69,10 @@ impl Operational {
         self.rotation.ring
     }
 
+    pub(crate) fn token_deadline(&self) -> Time {
+        self.custody.deadline()
+    }
+
     pub(crate) fn members(&self) -> &[NodeId] {
         &self.rotation.members
     }

@@ -19,6 +19,15 @@ pub(crate) trait Source {
     fn next(&mut self, env: &mut Environment) -> Option<(Guarantee, Body)>;
 }
 
+/// Ranges of sequence numbers for the log, as the reference writes single ones.
+fn hexadecimal(ranges: &[SeqRange]) -> String {
+    let text = |range: &SeqRange| match range.first == range.last {
+        true => format!("{:x}", range.first),
+        false => format!("{:x}-{:x}", range.first, range.last),
+    };
+    ranges.iter().map(text).collect::<Vec<_>>().join(" ")
+}
+
 /// What became of a received token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Acceptance {
@@ -197,6 +206,10 @@ impl Rotation {
 
     /// Sends requested packets again; what was sent is struck off the list.
     fn serve(&mut self, env: &mut Environment, token: &mut Token, budget: Budget) -> Spent {
+        if !token.requests.is_empty() {
+            // The reference says so at notice; a busy ring would fill the log.
+            log::debug!("Retransmit List: {}", hexadecimal(&token.requests));
+        }
         let mut left = Vec::with_capacity(token.requests.len());
         let mut served = Spent::default();
         for range in std::mem::take(&mut token.requests) {

@@ -9,6 +9,8 @@ use quorum::{NodeId, RingId};
 
 const REGISTER: u64 = 1;
 const POLL: u64 = 2;
+/// Its reply is for nobody.
+const WITHDRAW: u64 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Registration {
@@ -30,6 +32,22 @@ pub(super) struct Device {
 impl Device {
     pub(super) fn new(device: Box<dyn QuorumDevice + Send>) -> Device {
         Device { device, registration: Registration::Wanted, ring: None, verdict: None }
+    }
+
+    /// What its predecessor would have been told.
+    pub(super) fn in_ring(
+        self,
+        ring: Option<(RingId, Vec<NodeId>)>,
+        verdict: (bool, Vec<(NodeId, NodeState)>),
+    ) -> Device {
+        Device { ring, verdict: Some(verdict), ..self }
+    }
+
+    /// What the votes are to be asked when the device goes: its votes no longer count.
+    pub(super) fn withdrawal(&self) -> Input {
+        let name = self.device.name().to_owned();
+        let request = DeviceRequest::Unregister { name };
+        Input::Request { token: WITHDRAW, request: Request::Device(request) }
     }
 
     pub(super) fn synchronising(&mut self, now: Duration, ring: RingId, members: Vec<NodeId>) {
@@ -68,6 +86,7 @@ impl Device {
                 log::warn!("messaging: quorum device {}: {refusal}", self.device.name());
                 self.registration = Registration::Refused;
             }
+            (WITHDRAW, _) => {}
             (_, Err(refusal)) => log::debug!("messaging: poll of the quorum device: {refusal}"),
             (_, Ok(())) => {}
         }

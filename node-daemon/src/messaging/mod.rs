@@ -24,6 +24,8 @@ use cpg::protocol::{Configuration, ConfigurationKind};
 use cpg::{GroupName, Guarantee};
 use quorum::Votes;
 use quorum::device::QuorumDevice;
+use quorum::notice::{Notice, Severity};
+use quorum::options::{NodeVotes, Section};
 use quorum::store::Persistent;
 use quorum::votes;
 
@@ -78,6 +80,18 @@ impl Speaker {
     }
 }
 
+/// The word on which every node reads its configuration again. It travels among the votes' messages, none
+/// of which looks like it.
+const RELOAD: &[u8] = b"read the configuration again";
+
+/// What becomes of the quorum device in a reload.
+pub enum DeviceChange {
+    /// It stays as it is.
+    Keep,
+    /// There is another one, or none.
+    Replace(Option<Box<dyn QuorumDevice + Send>>),
+}
+
 /// A connection to the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Connection {
@@ -101,6 +115,7 @@ pub struct Messaging {
     fragments: Fragments,
     together: Vec<quorum::NodeId>,
     membership: Membership,
+    reload_ordered: bool,
     parcels: VecDeque<Parcel>,
     failed: Option<String>,
 }
@@ -133,6 +148,7 @@ impl Messaging {
             fragments: Fragments::default(),
             together: Vec::new(),
             membership,
+            reload_ordered: false,
             parcels: VecDeque::new(),
             failed: None,
         }
@@ -206,6 +222,12 @@ impl Messaging {
     /// Opens connections and sends what waits, as far as the ring lets it.
     pub fn flush(&mut self, node: &mut Node, time: cpg::Time) {
         self.connect(node, time);
+        // A verdict ends with the token of its ring: others may form one without this node meanwhile
+        // (spec 71 §14, weakness 9).
+        if self.membership.settled && node.protocol().token_deadline().is_none() {
+            self.membership.settled = false;
+            self.tell_all();
+        }
         if let Some(Connection::Open(client)) = self.connections.get(&Speaker::Votes).copied() {
             while let Some(bytes) = self.ballots.front() {
                 match node.multicast(client, Guarantee::Agreed, bytes.clone(), time) {
@@ -257,6 +279,7 @@ impl Messaging {
                 let Some(speaker) = self.speaker(client) else { return };
                 let sender = NodeId::from(message.sender.node);
                 match speaker {
+                    Speaker::Votes if message.payload == RELOAD => self.reload_ordered = true,
                     Speaker::Votes => {
                         let (from, bytes) = (sender.into(), message.payload.to_vec());
                         self.vote(now, votes::Input::Message { from, bytes });
@@ -388,7 +411,7 @@ impl Messaging {
                     }
                     self.tell_all();
                 }
-                votes::Output::Notice(notice) => log::info!("votes: {notice:?}"),
+                votes::Output::Notice(notice) => log_notice(&notice),
                 votes::Output::Synchronising { ring, members } => {
                     if let Some(device) = &mut self.device {
                         device.synchronising(now.elapsed, ring, members);
@@ -404,6 +427,44 @@ impl Messaging {
                 | votes::Output::ExtraInfo { .. } => {}
             }
         }
+    }
+
+    /// Has every node read its configuration again, at one point of the message order.
+    pub fn order_reload(&mut self) {
+        if !self.ballots.iter().any(|waiting| waiting == RELOAD) {
+            self.ballots.push_back(Bytes::from_static(RELOAD));
+        }
+    }
+
+    /// Whether the point has come; to be asked after every event, and followed by
+    /// [`Messaging::reload`] or, if the new configuration cannot be used, by nothing.
+    pub fn take_reload(&mut self) -> bool {
+        std::mem::take(&mut self.reload_ordered)
+    }
+
+    /// Takes the configuration over that was read again.
+    pub fn reload(
+        &mut self,
+        now: Now,
+        configured: Vec<NodeName>,
+        section: Section,
+        nodes: Vec<NodeVotes>,
+        device: DeviceChange,
+    ) {
+        self.configured.clone_from(&configured);
+        self.membership.configured = configured;
+        if let DeviceChange::Replace(new) = device {
+            // The arbiter may give the votes to others as soon as the connection of the old one is gone.
+            if let Some(old) = self.device.take() {
+                self.vote(now, old.withdrawal());
+            }
+            let ring = self.votes.ring().map(|ring| (ring, self.votes.members().to_vec()));
+            let states = self.votes.nodes().iter().map(|(id, node)| (id, node.state)).collect();
+            let verdict = (self.votes.is_quorate(), states);
+            self.device = new.map(|device| Device::new(device).in_ring(ring, verdict));
+        }
+        self.vote(now, votes::Input::Reload { section, nodes });
+        self.tell_all();
     }
 
     fn tell_all(&mut self) {
@@ -466,3 +527,18 @@ impl Messaging {
         &self.configured
     }
 }
+
+/// In the reference's words, which operators look for; some take several lines.
+fn log_notice(notice: &Notice) {
+    let level = match notice.severity() {
+        Severity::Critical => log::Level::Error,
+        Severity::Warning => log::Level::Warn,
+        Severity::Notice | Severity::Info => log::Level::Info,
+    };
+    for line in notice.to_string().lines() {
+        log::log!(level, "votes: {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

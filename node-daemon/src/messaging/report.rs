@@ -20,6 +20,9 @@ pub struct RingReport {
     pub votes: String,
     /// Whether this node's partition may act.
     pub quorate: bool,
+    /// For how many milliseconds that holds if the ring's token does not come again; `None` while the ring
+    /// is not in force.
+    pub holds_for_ms: Option<u64>,
     /// Counters by name.
     pub counters: Vec<(String, u64)>,
     /// The process groups.
@@ -65,7 +68,12 @@ pub struct GroupReport {
 
 impl RingReport {
     /// The state now; `date` is the present date as people write it.
-    pub fn of(messaging: &Messaging, endpoint: &Endpoint, date: &str) -> RingReport {
+    pub fn of(
+        messaging: &Messaging,
+        endpoint: &Endpoint,
+        now: cpg::Time,
+        date: &str,
+    ) -> RingReport {
         let (node, protocol) = (endpoint.node(), endpoint.node().protocol());
         let links = endpoint.link_states().into_iter().flat_map(|(node, links)| {
             links.into_iter().map(move |link| LinkReport {
@@ -88,6 +96,9 @@ impl RingReport {
             }),
             links: links.collect(),
             quorate: status.quorate,
+            holds_for_ms: protocol
+                .token_deadline()
+                .map(|at| u64::try_from(at.since(now).as_millis()).unwrap_or(u64::MAX)),
             votes: quorum::status::Report {
                 status: &status,
                 date,

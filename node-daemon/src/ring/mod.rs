@@ -1,4 +1,4 @@
-//! `ring`: a running node's ring, its counters, its process groups.
+//! `ring`: a running node's ring, its counters, its process groups, and the reload of its configuration.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use node_daemon::messaging::RingReport;
-use node_daemon::wiring::{settings, window};
+use node_daemon::wiring::{reload, settings, window};
 
 /// What to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,6 +17,8 @@ enum Part {
     Stats,
     /// Process groups and their members
     Groups,
+    /// Have all nodes read their corosync.conf again
+    Reload,
 }
 
 /// Options of `ring`.
@@ -34,6 +36,9 @@ pub struct Arguments {
 
 /// Runs with arguments.
 pub fn run(arguments: &Arguments) -> ExitCode {
+    if arguments.part == Part::Reload {
+        return reload_everywhere(arguments);
+    }
     let report = match window::look(&arguments.state) {
         Ok(report) => report,
         Err(error) => {
@@ -60,6 +65,31 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn reload_everywhere(arguments: &Arguments) -> ExitCode {
+    println!("Reloading corosync.conf...");
+    let answer = match reload::ask(&arguments.state) {
+        Ok(answer) => answer,
+        Err(error) => {
+            eprintln!(
+                "node-daemon ring: no answer: {error}; does a node run with this state directory?"
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Some(error) = answer.error {
+        eprintln!("Could not reload configuration. {error}");
+        return ExitCode::FAILURE;
+    }
+    for key in answer.changed {
+        println!("changed: {key}");
+    }
+    for notice in answer.notices {
+        println!("{notice}");
+    }
+    println!("Done");
+    ExitCode::SUCCESS
+}
+
 fn text(report: &RingReport, part: Part) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
@@ -69,6 +99,7 @@ fn text(report: &RingReport, part: Part) -> String {
             report.counters.iter().try_for_each(|(name, value)| writeln!(out, "{name} = {value}"))
         }
         Part::Groups => groups(report, &mut out),
+        Part::Reload => Ok(()),
     };
     out
 }
@@ -80,13 +111,19 @@ fn status(report: &RingReport, out: &mut String) -> std::fmt::Result {
             let members: Vec<String> = ring.members.iter().map(u32::to_string).collect();
             writeln!(
                 out,
-                "Ring {}.{:x}: members {}",
+                "Ring {:x}.{:x}: members {}",
                 ring.representative,
                 ring.sequence,
                 members.join(" ")
             )?;
         }
         None => writeln!(out, "No ring: the members are being agreed upon")?,
+    }
+    if let Some(time) = report.holds_for_ms {
+        writeln!(
+            out,
+            "The verdict on quorum holds for {time} ms if the token does not come again"
+        )?;
     }
     for link in &report.links {
         let state = if link.connected { "connected" } else { "DISCONNECTED" };

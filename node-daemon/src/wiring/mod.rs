@@ -10,6 +10,7 @@ pub mod hub;
 pub mod incoming;
 pub mod line;
 pub mod post;
+pub mod reload;
 pub mod ring;
 pub mod room;
 pub mod rooms;

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cpg::driver::{Driver, DriverConfiguration, DriverError, FIRST_FREE_TOKEN};
+use cpg::driver::{Driver, DriverError, FIRST_FREE_TOKEN};
+use cpg::node::NodeEvent;
+use cpg::security::{Key, KeyId};
 use mio::{Token, Waker};
 use quorum::Votes;
 use quorum::device::net::{NetDevice, NetDeviceError, NetNotice, NetSettings};
+use quorum::options::{NodeVotes, Section};
 use quorum::store::{FileDirectory, Persistent, Store};
 
 use super::post::{Inbox, Mail, Mailbox, Postmaster};
+use super::reload::{Answer, ReloadRequests};
 use super::window::Window;
 use super::{Clock, NodeSettings, Post, SettingsError};
-use crate::messaging::{Messaging, RingReport, VotesStore};
+use crate::messaging::{DeviceChange, Messaging, RingReport, VotesStore};
 use crate::subsystem::{Address, Body, Ending, Room};
 
 /// How long an orderly leave may take.
@@ -25,6 +29,19 @@ const BATCH: usize = 512;
 const WINDOW: Token = Token(FIRST_FREE_TOKEN + 1);
 /// The connection of the quorum device.
 const DEVICE: Token = Token(FIRST_FREE_TOKEN + 2);
+
+/// Somebody wants the configuration read again.
+const RELOAD: Token = Token(FIRST_FREE_TOKEN + 3);
+
+/// The configuration as it was read again.
+struct Fresh {
+    node: NodeSettings,
+    answer: Answer,
+    section: Section,
+    nodes: Vec<NodeVotes>,
+    net: Option<NetSettings>,
+    key: Option<Key>,
+}
 
 struct VotesFile(Store<FileDirectory>);
 
@@ -68,9 +85,16 @@ fn connect(
 
 /// Messaging on real sockets.
 pub struct RingLoop {
+    node: NodeSettings,
     driver: Driver,
     messaging: Messaging,
+    /// What the quorum device runs with.
+    net: Option<NetSettings>,
+    /// The key to which the ring is about to change.
+    new_key: Option<KeyId>,
     window: Window,
+    requests: ReloadRequests,
+    waker: Arc<Waker>,
     inbox: Inbox,
     mailbox: Mailbox,
     clock: Clock,
@@ -112,21 +136,31 @@ impl RingLoop {
         let votes = Votes::new(settings, remembered);
         let mut messaging =
             Messaging::new(node.id, node.node_names(), votes, Box::new(VotesFile(store)));
-        let driver = Driver::start(DriverConfiguration {
-            endpoint: node.endpoint()?,
-            binds: node.binds(),
-            state_directory: directory,
-            socket_buffer: 1 << 20,
-        })?;
+        let driver = Driver::start(node.driver(directory)?)?;
         let waker = Arc::new(Waker::new(driver.registry(), Token(FIRST_FREE_TOKEN))?);
         let window = Window::open(&node.state, driver.registry(), WINDOW)?;
+        let requests = ReloadRequests::open(&node.state, driver.registry(), RELOAD)?;
         let resolved = Arc::new(AtomicBool::new(false));
-        if let Some(net) = net {
-            let device = connect(net, &driver, waker.clone(), resolved.clone())?;
+        if let Some(net) = &net {
+            let device = connect(net.clone(), &driver, waker.clone(), resolved.clone())?;
             messaging = messaging.with_device(Box::new(device));
         }
-        let (mailbox, inbox) = Mailbox::new(Some(waker));
-        Ok(RingLoop { driver, messaging, window, inbox, mailbox, clock, resolved })
+        let (mailbox, inbox) = Mailbox::new(Some(waker.clone()));
+        let (node, new_key) = (node.clone(), None);
+        Ok(RingLoop {
+            node,
+            driver,
+            messaging,
+            net,
+            new_key,
+            window,
+            requests,
+            waker,
+            inbox,
+            mailbox,
+            clock,
+            resolved,
+        })
     }
 
     /// Where to send what is for messaging.
@@ -150,8 +184,17 @@ impl RingLoop {
             }
             if ready.contains(&WINDOW) {
                 let date = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y").to_string();
-                self.window
-                    .serve(&|| RingReport::of(&self.messaging, self.driver.endpoint(), &date));
+                self.window.serve(&|| {
+                    RingReport::of(
+                        &self.messaging,
+                        self.driver.endpoint(),
+                        self.driver.now(),
+                        &date,
+                    )
+                });
+            }
+            if ready.contains(&RELOAD) && self.requests.accept() {
+                self.ask_for_reload();
             }
             self.messaging.handle_timeout(self.clock.now());
             more = true;
@@ -205,7 +248,13 @@ impl RingLoop {
             let mut idle = true;
             while let Some(event) = self.driver.poll_event() {
                 idle = false;
+                if let NodeEvent::ActivateKey(key) = event {
+                    self.retire_old_keys(key)?;
+                }
                 self.messaging.event(self.clock.now(), event);
+                if self.messaging.take_reload() {
+                    self.reload()?;
+                }
             }
             while let Some(parcel) = self.messaging.poll_parcel() {
                 post.pass_on(parcel);
@@ -214,6 +263,99 @@ impl RingLoop {
                 return Ok(());
             }
         }
+    }
+
+    /// Somebody asks: the order goes round if this node's own file can be used.
+    fn ask_for_reload(&mut self) {
+        match self.look_again() {
+            Ok(_) => self.messaging.order_reload(),
+            Err(error) => {
+                log::error!("Unable to reload config file: {error}");
+                self.requests.answer(&Answer::refused(&error));
+            }
+        }
+    }
+
+    /// The file as it is now, and what it would make of the quorum device.
+    fn look_again(&self) -> Result<Fresh, SettingsError> {
+        let (node, answer) = self.node.reread()?;
+        let (section, nodes) = node.quorum_section()?;
+        let settings = self.messaging.votes().settings_after(&section, &nodes);
+        let usable = settings.device.as_ref().is_some_and(|device| device.enabled);
+        let net = if usable { node.device(&section, &nodes, &settings)? } else { None };
+        let key = node.key()?;
+        Ok(Fresh { node, answer, section, nodes, net, key })
+    }
+
+    /// All nodes are at this point of the order: the configuration is read again, and taken over if it can
+    /// be used.
+    fn reload(&mut self) -> Result<(), RingError> {
+        let fresh = match self.look_again() {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                log::error!("Unable to reload config file: {error}");
+                self.requests.answer(&Answer::refused(&error));
+                return Ok(());
+            }
+        };
+        let Fresh { node, mut answer, section, nodes, net, key } = fresh;
+        let device = match (net == self.net, &net) {
+            (true, _) => DeviceChange::Keep,
+            (false, None) => DeviceChange::Replace(None),
+            (false, Some(new)) => {
+                let parts = (self.waker.clone(), self.resolved.clone());
+                match connect(new.clone(), &self.driver, parts.0, parts.1) {
+                    Ok(device) => DeviceChange::Replace(Some(Box::new(device))),
+                    Err(error) => {
+                        log::error!("quorum device: {error}");
+                        answer.notices.push(format!("the quorum device is off: {error}"));
+                        DeviceChange::Replace(None)
+                    }
+                }
+            }
+        };
+        let cluster = node.cluster();
+        self.driver.reconfigure(cluster.ring(), cluster.links())?;
+        if let Some(key) = key {
+            self.change_key(key, &mut answer)?;
+        }
+        self.messaging.reload(self.clock.now(), node.node_names(), section, nodes, device);
+        log::info!("the configuration was read again; changed: {:?}", answer.changed);
+        for notice in &answer.notices {
+            log::warn!("{notice}");
+        }
+        (self.node, self.net) = (node, net);
+        self.requests.answer(&answer);
+        Ok(())
+    }
+
+    /// Every node has the new key from here on, as all are at this point; then all begin to send with it,
+    /// and then the old one is dropped. Every node orders both, so that it does not hang on one.
+    fn change_key(&mut self, key: Key, answer: &mut Answer) -> Result<(), RingError> {
+        let loaded = self.driver.act_on_endpoint(|endpoint, _| {
+            let before = endpoint.active_key();
+            endpoint.load_key(key).map(|new| (before != Some(new)).then_some(new))
+        })?;
+        match loaded {
+            Ok(None) => {}
+            Ok(Some(new)) => {
+                self.new_key = Some(new);
+                self.driver.act(|node, now| node.activate_key(new, now))?;
+            }
+            Err(error) => {
+                log::error!("the new key: {error}");
+                answer.notices.push(format!("the new key: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn retire_old_keys(&mut self, key: KeyId) -> Result<(), RingError> {
+        if self.new_key.take_if(|new| *new == key).is_some() {
+            log::info!("crypto reconfigured: the new key is in use");
+            self.driver.act(|node, now| node.retire_keys_except(key, now))?;
+        }
+        Ok(())
     }
 
     fn leave(mut self) -> Result<Ending, RingError> {

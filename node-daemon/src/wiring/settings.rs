@@ -7,18 +7,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cpg::configuration::{
-    ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, Crypto, IpVersion,
+    ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, IpVersion,
     LocalHost, Names,
 };
-use cpg::driver::{LinkBind, read_key_file};
-use cpg::endpoint::EndpointConfiguration;
-use cpg::security::{Key, Keyring};
+use cpg::driver::{DriverConfiguration, LoadError, read_key};
+use cpg::security::Key;
 use quorum::device::net::NetSettings;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
 
 use crate::ipc::Place;
 use crate::ipc::endpoint::DIRECTORY_VARIABLE;
 use crate::subsystem::{NodeId, NodeName};
+
+/// Bytes of each socket buffer asked of the kernel.
+const SOCKET_BUFFER: usize = 1 << 20;
 
 /// Why a node cannot be configured.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +37,19 @@ pub enum SettingsError {
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
     /// The `quorum` section is wrong.
-    #[error("quorum: {0}")]
-    Quorum(String),
+    #[error("{place}: {error}")]
+    Quorum {
+        /// File, and line where one is to blame.
+        place: String,
+        /// What is wrong.
+        error: String,
+    },
     /// There is no usable key.
-    #[error("key: {0}")]
-    Key(String),
+    #[error(transparent)]
+    Key(#[from] LoadError),
+    /// A reload asks for what only a restart can do.
+    #[error("{0}")]
+    Reload(String),
 }
 
 /// A watchdog of the machine.
@@ -93,8 +103,10 @@ pub struct NodeSettings {
     pub watchdog: Option<WatchdogSettings>,
     /// Variables for every agent.
     pub environment: Vec<(String, Option<OsString>)>,
-    cluster: ClusterConfiguration,
-    map: ConfigurationMap,
+    pub(super) path: PathBuf,
+    pub(super) given_name: Option<String>,
+    pub(super) cluster: ClusterConfiguration,
+    pub(super) map: ConfigurationMap,
 }
 
 /// Names resolved by the system.
@@ -139,6 +151,30 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Reads the file into keys.
+pub(super) fn parse(path: &Path) -> Result<ConfigurationMap, SettingsError> {
+    let content =
+        fs::read(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+    let map = ConfigurationMap::parse(&path.display().to_string(), &content);
+    Ok(map.map_err(ConfigurationError::from)?)
+}
+
+/// By what this node is found in the node list: the name it was given, or what the machine says.
+pub(super) fn host(name: Option<&str>, map: &ConfigurationMap) -> LocalHost {
+    match name {
+        Some(name) => LocalHost { name: name.to_owned(), addresses: Vec::new() },
+        None => LocalHost { name: host_name(), addresses: own_addresses(map) },
+    }
+}
+
+/// Checks the keys and makes of them what ring and links need.
+pub(super) fn resolve(
+    map: &ConfigurationMap,
+    host: &LocalHost,
+) -> Result<ClusterConfiguration, SettingsError> {
+    Ok(ClusterConfiguration::resolve(map, host, &SystemNames)?)
+}
+
 impl NodeSettings {
     /// Reads `corosync.conf`.
     ///
@@ -146,15 +182,8 @@ impl NodeSettings {
     /// When it cannot be read or used.
     pub fn read(places: &Places) -> Result<NodeSettings, SettingsError> {
         let path = places.config.join("corosync.conf");
-        let content =
-            fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
-        let map = ConfigurationMap::parse(&path.display().to_string(), &content)
-            .map_err(ConfigurationError::from)?;
-        let host = match &places.name {
-            Some(name) => LocalHost { name: name.clone(), addresses: Vec::new() },
-            None => LocalHost { name: host_name(), addresses: own_addresses(&map) },
-        };
-        let cluster = ClusterConfiguration::resolve(&map, &host, &SystemNames)?;
+        let map = parse(&path)?;
+        let cluster = resolve(&map, &host(places.name.as_deref(), &map))?;
         for warning in &cluster.warnings {
             log::warn!("{warning}");
         }
@@ -169,6 +198,8 @@ impl NodeSettings {
             ipc: places.ipc_directory.clone().map_or(Place::Namespace, Place::Directory),
             watchdog: places.watchdog.clone(),
             environment: environment(places),
+            path,
+            given_name: places.name.clone(),
             cluster,
             map,
         })
@@ -186,24 +217,36 @@ impl NodeSettings {
     }
 
     /// The `quorum` section and the nodes that vote.
-    fn quorum_section(&self) -> Result<(Section, Vec<NodeVotes>), SettingsError> {
-        let entries: Vec<(String, String)> = self
+    ///
+    /// # Errors
+    /// When a value is not of its key's type.
+    pub fn quorum_section(&self) -> Result<(Section, Vec<NodeVotes>), SettingsError> {
+        let entries: Vec<(String, String, u32)> = self
             .map
             .iter()
             .filter_map(|(key, value)| {
                 let own = key.strip_prefix("quorum.")?.to_owned();
                 let text = self.map.text(key).map(str::to_owned);
-                Some((own, text.or_else(|| value.number().map(|number| number.to_string()))?))
+                let line = self.map.line(key).and_then(|line| u32::try_from(line).ok());
+                let text = text.or_else(|| value.number().map(|number| number.to_string()))?;
+                Some((own, text, line.unwrap_or(0)))
             })
             .collect();
-        let entries = entries.iter().map(|(key, value)| Entry { key, value, line: 0 });
-        let section =
-            Section::parse(entries).map_err(|error| SettingsError::Quorum(error.to_string()))?;
+        let entries = entries.iter().map(|(key, value, line)| Entry { key, value, line: *line });
+        let section = Section::parse(entries).map_err(|error| self.wrong(None, &error))?;
         let voter = |node: &ConfiguredNode| NodeVotes {
             id: NodeId::from(node.id).into(),
             votes: node.quorum_votes.unwrap_or(1),
         };
         Ok((section, self.cluster.nodes.iter().map(voter).collect()))
+    }
+
+    fn wrong(&self, key: Option<&str>, error: &dyn std::fmt::Display) -> SettingsError {
+        let place = match key {
+            Some(key) => self.map.place(&format!("quorum.device.{key}")),
+            None => self.map.file().to_owned(),
+        };
+        SettingsError::Quorum { place, error: error.to_string() }
     }
 
     /// What the votes run with, and the quorum device if one is configured.
@@ -213,46 +256,49 @@ impl NodeSettings {
     pub fn votes(&self) -> Result<(Settings, Option<NetSettings>), SettingsError> {
         let (section, nodes) = self.quorum_section()?;
         let (settings, notices) = Settings::start(self.id.into(), &section, &nodes)
-            .map_err(|error| SettingsError::Quorum(error.to_string()))?;
+            .map_err(|error| self.wrong(None, &error))?;
         for notice in notices {
-            log::warn!("quorum: {notice:?}");
+            log::warn!("quorum: {notice}");
         }
-        let cluster = self.cluster.cluster_name.as_deref();
-        let device = NetSettings::read(&section, &settings, &nodes, cluster)
-            .map_err(|error| SettingsError::Quorum(error.to_string()))?;
-        for key in device.iter().flat_map(|device| &device.unknown) {
-            log::warn!("quorum.device.{key} means nothing here");
-        }
+        let device = self.device(&section, &nodes, &settings)?;
         Ok((settings, device))
     }
 
-    /// What ring and links run with.
+    /// The quorum device, if these settings of the votes have one.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn device(
+        &self,
+        section: &Section,
+        nodes: &[NodeVotes],
+        settings: &Settings,
+    ) -> Result<Option<NetSettings>, SettingsError> {
+        let cluster = self.cluster.cluster_name.as_deref();
+        let device = NetSettings::read(section, settings, nodes, cluster)
+            .map_err(|error| self.wrong(error.key(), &error))?;
+        for key in device.iter().flat_map(|device| &device.unknown) {
+            let place = self.map.place(&format!("quorum.device.{key}"));
+            log::warn!("{place}: quorum.device.{key} means nothing here");
+        }
+        Ok(device)
+    }
+
+    /// What ring, links and sockets run with; the ring's state is kept in this directory.
     ///
     /// # Errors
     /// When there is no usable key.
-    pub fn endpoint(&self) -> Result<EndpointConfiguration, SettingsError> {
-        let keyring = match &self.cluster.crypto {
-            Crypto::Off => None,
-            Crypto::On { cipher, inline_key: Some(text), .. } => {
-                let key = Key::new(text.as_bytes(), *cipher);
-                Some(Keyring::new(key.map_err(|error| SettingsError::Key(error.to_string()))?))
-            }
-            Crypto::On { cipher, key_file, inline_key: None } => {
-                let key = read_key_file(key_file, *cipher);
-                Some(Keyring::new(key.map_err(|error| SettingsError::Key(error.to_string()))?))
-            }
-        };
-        Ok(EndpointConfiguration {
-            ring: self.cluster.ring(),
-            links: self.cluster.links(),
-            keyring,
-        })
+    pub fn driver(&self, state_directory: PathBuf) -> Result<DriverConfiguration, SettingsError> {
+        let configuration = DriverConfiguration::from_cluster(&self.cluster)?;
+        Ok(DriverConfiguration { state_directory, socket_buffer: SOCKET_BUFFER, ..configuration })
     }
 
-    /// Where this node listens.
-    pub fn binds(&self) -> Vec<LinkBind> {
-        let addresses = self.cluster.addresses(self.cluster.local_node());
-        addresses.into_iter().map(|at| LinkBind::unicast(at.link, at.address)).collect()
+    /// The key for datagrams, read anew; `None` when encryption is off.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn key(&self) -> Result<Option<Key>, SettingsError> {
+        Ok(read_key(&self.cluster)?)
     }
 }
 

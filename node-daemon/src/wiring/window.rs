@@ -91,6 +91,7 @@ mod tests {
             links: Vec::new(),
             votes: "Quorum information\n".to_owned(),
             quorate: true,
+            holds_for_ms: Some(2900),
             counters: vec![("stats.srp.mcast_tx".to_owned(), 7)],
             groups: Vec::new(),
         }

@@ -281,6 +281,12 @@ impl Votes {
         &self.memory
     }
 
+    /// What a reload with this section and node list would make of the settings; nothing changes.
+    #[must_use]
+    pub fn settings_after(&self, section: &Section, nodes: &[NodeVotes]) -> Settings {
+        self.settings.reload(section, nodes, self.device.flags.registered).0
+    }
+
     pub(crate) fn barriers(&self) -> (u32, u32) {
         (self.barrier, self.tracking)
     }

@@ -139,6 +139,17 @@ pub enum NetError {
 }
 
 impl NetError {
+    /// The key below `quorum.device` that is to blame, if it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&'static str> {
+        match self {
+            NetError::Model(_) => Some("model"),
+            NetError::Value { key, .. } => Some(key),
+            NetError::FiftyFiftyVotes | NetError::LastManVotes(_) => Some("net.algorithm"),
+            _ => None,
+        }
+    }
+
     pub(super) fn value(key: &'static str, value: &str, accepted: &'static str) -> NetError {
         NetError::Value { key, value: value.chars().take(64).collect(), accepted }
     }
