@@ -9,6 +9,9 @@ pub enum Status {
     New,
     /// Everything runs, everything was probed: nothing is to be done.
     Steady,
+    /// Nothing is known yet, but every resource is confined to three nodes: it may run, and is looked for,
+    /// nowhere else. No clone runs everywhere.
+    Confined,
 }
 
 /// A CIB with `nodes` online nodes and about `resources` resource instances: two fifths plain primitives,
@@ -19,14 +22,20 @@ pub fn synthetic(nodes: usize, resources: usize, status: Status) -> String {
     let mut out = String::new();
     let mut w = Writer { out: &mut out, random: 0x9E37_79B9_7F4A_7C15 };
     w.line("<cib crm_feature_set=\"3.20.5\" validate-with=\"pacemaker-4.0\" epoch=\"1\" num_updates=\"1\" admin_epoch=\"0\" have-quorum=\"1\" dc-uuid=\"1\"><configuration>");
-    w.line("<crm_config><cluster_property_set id=\"options\"><nvpair id=\"options-fencing\" name=\"fencing-enabled\" value=\"false\"/></cluster_property_set></crm_config><nodes>");
+    let confined = status == Status::Confined;
+    let symmetric = if confined {
+        "<nvpair id=\"options-symmetric\" name=\"symmetric-cluster\" value=\"false\"/>"
+    } else {
+        ""
+    };
+    w.line(&format!("<crm_config><cluster_property_set id=\"options\"><nvpair id=\"options-fencing\" name=\"fencing-enabled\" value=\"false\"/>{symmetric}</cluster_property_set></crm_config><nodes>"));
     for n in 1..=nodes {
         w.line(&format!("<node id=\"{n}\" uname=\"node{n:04}\"/>"));
     }
     w.line("</nodes><resources>");
     let plain = resources * 2 / 5;
     let groups = resources * 2 / 5 / 4;
-    let clones = (resources / 5 / nodes.max(1)).max(1);
+    let clones = if confined { 0 } else { (resources / 5 / nodes.max(1)).max(1) };
     for p in 0..plain {
         w.primitive(&format!("p{p}"));
     }
@@ -55,9 +64,18 @@ pub fn synthetic(nodes: usize, resources: usize, status: Status) -> String {
             w.line(&format!("<rsc_colocation id=\"co{p}\" rsc=\"p{p}\" with-rsc=\"g{group}\" score=\"{score}\"/>"));
         }
     }
-    for g in 0..groups {
+    for g in (0..groups).filter(|_| !confined) {
         let clone = w.below(clones);
         w.line(&format!("<rsc_order id=\"o{g}\" first=\"c{clone}\" then=\"g{g}\"/>"));
+    }
+    let confined = (0..if confined { plain } else { 0 }).map(|p| format!("p{p}"));
+    let groups = (0..if symmetric.is_empty() { 0 } else { groups }).map(|g| format!("g{g}"));
+    for id in confined.chain(groups) {
+        let first = w.below(nodes);
+        for k in 0..3 {
+            let node = (first + k) % nodes + 1;
+            w.line(&format!("<rsc_location id=\"x{k}{id}\" rsc=\"{id}\" node=\"node{node:04}\" score=\"{k}\" resource-discovery=\"exclusive\"/>"));
+        }
     }
     w.line("</constraints></configuration><status>");
     for n in 1..=nodes {

@@ -4,6 +4,7 @@ use super::action::Actions;
 use super::constraint::{Colocation, Deferred, Location, Ticket};
 use super::ids::{ColocationId, LocationId, NodeId, ResourceId, TicketId};
 use super::node::Node;
+use super::node_index::NodeIndex;
 use super::options::Options;
 use super::resource::{Definition, Resource, Variant};
 use super::role::Role;
@@ -84,6 +85,8 @@ pub struct Cluster<'d> {
     pub nodes: Vec<Node<'d>>,
     /// Node order: natural order of names.
     pub node_order: Vec<NodeId>,
+    /// Nodes by id and name.
+    node_index: NodeIndex,
     /// The designated controller, if listed.
     pub dc: Option<NodeId>,
     /// Resources by id.
@@ -184,6 +187,7 @@ impl<'d> Cluster<'d> {
             fence_device_exists: false,
             nodes: Vec::new(),
             node_order: Vec::new(),
+            node_index: NodeIndex::default(),
             dc: None,
             resources: Vec::new(),
             definitions: Vec::new(),
@@ -334,13 +338,16 @@ impl<'d> Cluster<'d> {
             && self.node(node).connection.is_some_and(|c| self.bundle_of(c).is_some())
     }
 
+    /// Leaves only some nodes to be seen.
+    pub fn keep_nodes(&mut self, mut keep: impl FnMut(NodeId) -> bool) {
+        self.node_order.retain(|node| keep(*node));
+        self.node_index = NodeIndex::of(&self.nodes, &self.node_order);
+    }
+
     /// Looks a node up by id, then by name, letter case ignored (spec 10 §6.2).
     pub fn find_node(&self, id: Option<&str>, name: Option<&str>) -> Option<NodeId> {
-        let by = |pick: &dyn Fn(&Node<'d>) -> bool| {
-            self.node_order.iter().copied().find(|n| pick(self.node(*n)))
-        };
-        id.and_then(|id| by(&|n| n.id.eq_ignore_ascii_case(id)))
-            .or_else(|| name.and_then(|name| by(&|n| n.name.eq_ignore_ascii_case(name))))
+        id.and_then(|id| self.node_index.by_id(id))
+            .or_else(|| name.and_then(|name| self.node_index.by_name(name)))
     }
 
     /// The one active node that stands for the resource's location (spec 20 §1.5).
@@ -421,8 +428,12 @@ impl<'d> Cluster<'d> {
         let at = self.node_order.partition_point(|n| {
             natural_cmp(&self.node(*n).name, &node.name) == std::cmp::Ordering::Less
         });
+        let first = self.node_index.add(id, &node.id, &node.name);
         self.nodes.push(node);
         self.node_order.insert(at, id);
+        if !first {
+            self.node_index = NodeIndex::of(&self.nodes, &self.node_order);
+        }
         id
     }
 

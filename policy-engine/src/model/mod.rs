@@ -9,6 +9,7 @@ pub mod constraint;
 pub mod ids;
 pub mod merge_sort;
 pub mod node;
+pub mod node_index;
 pub mod options;
 pub mod resource;
 pub mod role;

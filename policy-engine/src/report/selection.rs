@@ -58,7 +58,7 @@ impl Selection {
         for resource in &mut cluster.resources {
             resource.active_on.retain(|node| self.has_node(*node));
         }
-        cluster.node_order.retain(|node| self.has_node(*node));
+        cluster.keep_nodes(|node| self.has_node(node));
     }
 
     /// Leaves out of a resource what is not shown; whether anything is left.
