@@ -1,5 +1,6 @@
 //! A client that writes numbered rows through the address, one after the other, whatever happens.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -11,6 +12,7 @@ use super::background::Background;
 use super::service::{ADDRESS, Row, Service};
 use crate::bed::Cluster;
 use crate::bed::namespaces::Namespaces;
+use crate::bed::node::Node;
 
 /// How long an answer may take before the client connects anew.
 const PATIENCE: Duration = Duration::from_millis(1000);
@@ -34,22 +36,32 @@ impl Written {
         all
     }
 
-    /// Holds what the server has against it: nothing lost, nothing that was never sent, all in order, and
-    /// no server that comes back once another has taken over.
-    pub fn check(&self, rows: &[Row]) {
-        let there: std::collections::BTreeSet<u64> = rows.iter().map(|row| row.number).collect();
-        let lost = self.acknowledged.iter().filter(|(number, _)| !there.contains(number));
-        assert_eq!(lost.count(), 0, "acknowledged rows are lost");
-        assert_eq!(there.len(), rows.len(), "a row is there twice");
-        assert!(rows.windows(2).all(|pair| pair[0].number < pair[1].number), "out of order");
+    /// Acknowledged rows that the server does not have.
+    pub fn lost(&self, rows: &[Row]) -> usize {
+        let there: BTreeSet<u64> = rows.iter().map(|row| row.number).collect();
+        self.acknowledged.iter().filter(|(number, _)| !there.contains(number)).count()
+    }
+
+    /// What is wrong with what the server has: something lost, something that was never sent, not in order,
+    /// or a server that came back once another had taken over.
+    pub fn faults(&self, rows: &[Row]) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut must = |holds: bool, fault: String| found.extend((!holds).then_some(fault));
+        let lost = self.lost(rows);
+        must(lost == 0, format!("{lost} acknowledged rows are lost"));
+        let there: BTreeSet<u64> = rows.iter().map(|row| row.number).collect();
+        must(there.len() == rows.len(), "a row is there twice".to_owned());
+        let ordered = rows.windows(2).all(|pair| pair[0].number < pair[1].number);
+        must(ordered, "out of order".to_owned());
         let known = self.acknowledged.len() + self.unknown.len();
-        assert!(rows.len() <= known, "{} rows, but {known} were sent", rows.len());
+        must(rows.len() <= known, format!("{} rows, but {known} were sent", rows.len()));
         let mut servers: Vec<&str> = rows.iter().map(|row| row.server.as_str()).collect();
         servers.dedup();
         let count = servers.len();
         servers.sort_unstable();
         servers.dedup();
-        assert_eq!(servers.len(), count, "two servers wrote in turn");
+        must(servers.len() == count, "two servers wrote in turn".to_owned());
+        found
     }
 }
 
@@ -66,8 +78,7 @@ struct Session {
 }
 
 impl Session {
-    fn open(host: &Namespaces, psql: &str) -> Session {
-        let mut command: Command = host.inside(&["-n"], psql);
+    fn open(mut command: Command) -> Session {
         let target = format!("host={ADDRESS} user=postgres dbname=postgres connect_timeout=2");
         command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", &target]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -105,11 +116,24 @@ impl Client {
     pub fn start(cluster: &Cluster, service: &Service) -> Client {
         let host = Namespaces::host().unwrap();
         host.plug_into(cluster.switch(), "client", "10.78.0.100").unwrap();
+        Client::from(move |psql| host.inside(&["-n"], psql), service, 0)
+    }
+
+    /// Starts to write on a node, numbers above `first`.
+    pub fn on(node: Arc<Node>, service: &Service, first: u64) -> Client {
+        Client::from(move |psql| node.namespaces().inside(&["-n"], psql), service, first)
+    }
+
+    fn from(
+        inside: impl Fn(&str) -> Command + Send + 'static,
+        service: &Service,
+        first: u64,
+    ) -> Client {
         let written = Arc::new(Mutex::new(Written::default()));
         let notes = written.clone();
         let psql = service.psql().display().to_string();
-        let mut session = Session::open(&host, &psql);
-        let mut number = 0;
+        let mut session = Session::open(inside(&psql));
+        let mut number = first;
         let work = Background::start(move || {
             number += 1;
             if session.write(number) {
@@ -117,7 +141,7 @@ impl Client {
                 thread::sleep(Duration::from_millis(2));
             } else {
                 notes.lock().unwrap().unknown.push(number);
-                session = Session::open(&host, &psql);
+                session = Session::open(inside(&psql));
                 thread::sleep(Duration::from_millis(20));
             }
         });
@@ -134,4 +158,26 @@ impl Client {
         drop(self.work);
         self.written.lock().unwrap().clone()
     }
+}
+
+#[test]
+fn what_is_lost_doubled_or_written_in_turn_is_found() {
+    let row = |(number, server): (u64, &str)| Row { number, server: server.to_owned() };
+    let written = Written {
+        acknowledged: [1, 2, 4].map(|number| (number, Instant::now())).to_vec(),
+        unknown: vec![3],
+    };
+    let faults = |rows: &[(u64, &str)]| {
+        let rows: Vec<Row> = rows.iter().copied().map(row).collect();
+        written.faults(&rows).join(", ")
+    };
+    assert_eq!(faults(&[(1, "a"), (2, "a"), (4, "b")]), "");
+    assert_eq!(faults(&[(1, "a"), (2, "a"), (3, "b"), (4, "b")]), "");
+    assert_eq!(faults(&[(1, "a"), (4, "b")]), "1 acknowledged rows are lost");
+    assert_eq!(faults(&[(1, "a"), (2, "b"), (4, "a")]), "two servers wrote in turn");
+    assert_eq!(faults(&[(2, "a"), (1, "a"), (4, "a")]), "out of order");
+    let twice = faults(&[(1, "a"), (2, "a"), (2, "a"), (4, "b")]);
+    assert!(twice.starts_with("a row is there twice"), "{twice}");
+    let many = faults(&[(1, "a"), (2, "a"), (3, "a"), (4, "b"), (5, "b")]);
+    assert_eq!(many, "5 rows, but 4 were sent");
 }

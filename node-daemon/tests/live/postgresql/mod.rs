@@ -13,7 +13,7 @@ use client::Client;
 use service::Service;
 use witness::Witness;
 
-use crate::bed::{Bed, Cluster};
+use crate::bed::{Bed, Cluster, FenceMode};
 
 /// Waits until the client has new rows; how long it had none before.
 fn writes_again(cluster: &Cluster, client: &Client, what: &str) {
@@ -32,20 +32,27 @@ fn place(cluster: &Cluster) -> String {
     found.unwrap()
 }
 
-#[test]
-fn no_acknowledged_row_is_lost_and_never_two_servers_run() {
-    let begun = Instant::now();
-    let Some(service) = Service::find() else { return };
+/// A cluster with these options that serves, and who watches it.
+fn serving(options: &[(&'static str, &'static str)]) -> Option<(Service, Cluster, Witness)> {
+    let service = Service::find()?;
     let mut bed = Bed::three();
+    bed.options.extend(options);
     bed.ocf_root = Some("/usr/lib/ocf".into());
     bed.resources = Some(service.resources());
-    let Some(mut cluster) = bed.dark() else { return };
+    let cluster = bed.dark()?;
     service.create(&cluster);
     let witness = Witness::watch(service.data());
     for node in cluster.nodes() {
         node.launch().unwrap();
     }
     cluster.settle();
+    Some((service, cluster, witness))
+}
+
+#[test]
+fn no_acknowledged_row_is_lost_and_never_two_servers_run() {
+    let begun = Instant::now();
+    let Some((service, mut cluster, witness)) = serving(&[]) else { return };
     let first = place(&cluster);
     let client = Client::start(&cluster, &service);
     writes_again(&cluster, &client, "rows are written");
@@ -73,7 +80,7 @@ fn no_acknowledged_row_is_lost_and_never_two_servers_run() {
 
     let written = client.stop();
     let rows = service.rows(&cluster.node(&target));
-    written.check(&rows);
+    assert_eq!(written.faults(&rows), [] as [String; 0]);
     let servers = witness.stop();
     assert_eq!(servers.most_at_once, 1, "{servers:?}");
     service.check_starts(&servers);
@@ -90,4 +97,31 @@ fn no_acknowledged_row_is_lost_and_never_two_servers_run() {
     );
     // It takes a third of a minute where nothing else runs.
     assert!(begun.elapsed() < Duration::from_secs(300), "{:?}", begun.elapsed());
+}
+
+/// Were a node that is cut off not fenced, and went on, the test above would see it.
+#[test]
+fn a_switch_that_only_claims_to_fence_is_found_out_by_two_servers_and_lost_rows() {
+    let Some((service, cluster, witness)) = serving(&[("no-quorum-policy", "ignore")]) else {
+        return;
+    };
+    let first = place(&cluster);
+    let client = Client::start(&cluster, &service);
+    writes_again(&cluster, &client, "rows are written");
+    // What the node that is cut off acknowledges goes to nobody else.
+    let stranded = Client::on(cluster.node(&first), &service, 1_000_000_000);
+    writes_again(&cluster, &stranded, "rows are written on the node");
+    cluster.fencing(FenceMode::Lies);
+    cluster.cable(&first, false);
+    cluster.wait("the switch is asked", || {
+        cluster.orders().iter().any(|order| order.target == first && order.by != first)
+    });
+    cluster.wait("two servers run at once", || witness.most_at_once() > 1);
+    writes_again(&cluster, &client, "rows are written to the second server");
+    writes_again(&cluster, &stranded, "rows are written to the first server");
+    let astray = stranded.stop();
+    let rows = service.rows(&cluster.node(&cluster.other_than(&[&first])));
+    assert!(astray.lost(&rows) > 0, "nothing is lost: {} rows", rows.len());
+    drop(client);
+    assert!(witness.stop().most_at_once > 1);
 }

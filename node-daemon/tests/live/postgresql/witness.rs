@@ -67,6 +67,11 @@ impl Witness {
         Witness { servers: servers_seen, work }
     }
 
+    /// How many ran at once at most, so far.
+    pub fn most_at_once(&self) -> usize {
+        self.servers.lock().unwrap().most_at_once
+    }
+
     /// Ends; what was seen.
     pub fn stop(self) -> Servers {
         drop(self.work);
