@@ -14,9 +14,11 @@
 //! that changed more.
 
 mod alerts;
+mod calls;
 mod election;
 mod fencing;
 mod join;
+mod members;
 mod options;
 mod peers;
 mod requests;
@@ -35,16 +37,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::fencing::clock::Timers;
-use cib_model::Document;
 use quorum::election::Election;
 
-use crate::mutation::{Mutation, planted};
 use crate::subsystem::{
-    Address, Body, CibAnswer, CibOperation, CibRequest, CibUpdate, ControllerPeer, Ending,
-    Envelope, ExecutorRequest, GroupView, Interest, Membership, NodeId, Now, Outputs, Room, Scope,
-    SharedDocument, Subsystem,
+    Address, Body, CibOperation, ControllerPeer, Ending, Envelope, ExecutorRequest, Interest,
+    Membership, NodeId, Now, Outputs, Room, Subsystem,
 };
 
+use calls::{Call, delete_all, modify_status};
 use join::Join;
 use resources::Resources;
 use transition::Run;
@@ -80,25 +80,6 @@ enum Timer {
     NodePending(NodeId),
     /// The CIB manager refused for now.
     Retry,
-}
-
-/// What an answer of the CIB manager is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Call {
-    /// The options.
-    Options,
-    /// How new our CIB is, for a request to join in this round.
-    Generation { dc: NodeId, round: u32 },
-    /// The CIB is the same everywhere.
-    Synchronised { round: u32, from: NodeId },
-    /// A node's history is in the CIB.
-    Confirmed { node: NodeId, round: u32 },
-    /// The CIB to plan for; only the latest counts.
-    Plan { number: u64 },
-    /// A change that planning waits for.
-    Write { what: &'static str },
-    /// A node is recorded as fenced.
-    Fenced,
 }
 
 /// What a controller has while it leads.
@@ -153,9 +134,6 @@ pub struct Controller {
     fences: BTreeMap<u64, (u32, String)>,
     clients: requests::Clients,
 }
-
-/// The token of requests whose answer nobody waits for.
-const NO_ANSWER: u64 = 0;
 
 impl Controller {
     /// The same, on a node whose watchdog is fed.
@@ -233,21 +211,6 @@ impl Controller {
         &self.peers
     }
 
-    fn is_quorate(&self) -> bool {
-        let settled = self.is_ring_settled();
-        self.membership.as_ref().is_some_and(|membership| membership.quorate && settled)
-    }
-
-    fn is_ring_settled(&self) -> bool {
-        let early = planted(Mutation::ActBeforeVerdict);
-        self.membership.as_ref().is_some_and(|membership| membership.settled || early)
-    }
-
-    /// Sequence number of the last ring with a verdict.
-    fn ring(&self) -> u64 {
-        self.membership.as_ref().map_or(0, |membership| membership.sequence)
-    }
-
     fn become_state(&mut self, now: Now, state: State, out: &mut Outputs) {
         let before = std::mem::replace(&mut self.state, state);
         if before == state {
@@ -281,94 +244,6 @@ impl Controller {
         }
     }
 
-    fn token(&mut self) -> u64 {
-        self.next_token += 1;
-        self.next_token
-    }
-
-    /// Asks the CIB manager.
-    fn cib(&mut self, operation: CibOperation, call: Option<Call>, out: &mut Outputs) -> u64 {
-        let token = match call {
-            Some(call) => {
-                let token = self.token();
-                self.calls.insert(token, call);
-                token
-            }
-            None => NO_ANSWER,
-        };
-        let client = "controller".to_owned();
-        out.here(Room::Cib, CibRequest { token, operation, client, user: None });
-        token
-    }
-
-    /// Changes the CIB; while this controller leads, planning waits for it.
-    fn write(&mut self, updates: Vec<CibUpdate>, call: Call, out: &mut Outputs) {
-        let token = self.cib(CibOperation::Transaction(updates), Some(call), out);
-        if let Some(lead) = &mut self.lead {
-            lead.outstanding.insert(token);
-        }
-    }
-
-    fn write_node_state(&mut self, node: NodeId, out: &mut Outputs) {
-        if self.lead.is_none() {
-            return;
-        }
-        if let Some(state) = self.peers.node_state(node) {
-            self.write(vec![modify_status(state)], Call::Write { what: "node_state" }, out);
-        }
-    }
-
-    fn ask_options(&mut self, out: &mut Outputs) {
-        let scope = Scope::Section("configuration".to_owned());
-        self.cib(CibOperation::Query { scope, children: true }, Some(Call::Options), out);
-    }
-
-    fn cib_answer(&mut self, now: Now, answer: CibAnswer, out: &mut Outputs) {
-        let Some(call) = self.calls.remove(&answer.token) else { return };
-        if let Some(lead) = &mut self.lead {
-            lead.outstanding.remove(&answer.token);
-        }
-        match (call, answer.result) {
-            (Call::Options, Ok(Some(document))) => self.configure(now, &document, out),
-            (Call::Options, other) => {
-                log::error!("controller: no configuration: {other:?}");
-                self.timers.arm(Timer::Retry, now.elapsed + Duration::from_millis(200));
-            }
-            (Call::Generation { dc, round }, Ok(Some(root))) => {
-                self.send_join_request(dc, round, &root, out)
-            }
-            (Call::Generation { .. }, _) => {}
-            (Call::Synchronised { round, from }, result) => {
-                self.synchronised(now, round, from, result.err(), out);
-            }
-            (Call::Confirmed { node, round }, result) => {
-                self.confirm_written(now, node, round, result.err(), out);
-            }
-            (Call::Plan { number }, Ok(Some(cib))) => {
-                self.plan(now, number, cib.into_document(), out)
-            }
-            (Call::Plan { .. }, _) => {}
-            (Call::Write { what }, Err(error)) => log::error!("controller: {what}: {error}"),
-            (Call::Fenced, Err(error)) => {
-                log::error!("controller: a fenced node could not be recorded: {error}");
-                out.end(Ending::Failed);
-            }
-            (Call::Write { .. } | Call::Fenced, Ok(_)) => {}
-        }
-        self.proceed(now, out);
-    }
-
-    fn configure(&mut self, now: Now, configuration: &Document, out: &mut Outputs) {
-        self.options = Options::read(configuration, now.epoch());
-        if !self.configured {
-            self.configured = true;
-            self.begin(now, out);
-        }
-        if self.lead.is_some() {
-            self.write_leader_options(out);
-        }
-    }
-
     /// Leaves the first state once all it waits for is there.
     fn begin(&mut self, now: Now, out: &mut Outputs) {
         if self.state == State::Starting
@@ -396,89 +271,6 @@ impl Controller {
 
     fn to_node(&self, node: NodeId, message: ControllerPeer, out: &mut Outputs) {
         out.node(node, Room::Controller, Body::from(Box::new(message)));
-    }
-
-    fn ring_changed(&mut self, now: Now, membership: Membership, out: &mut Outputs) {
-        let changed = self.peers.take_membership(&membership, now.epoch());
-        let was_settled = self.is_ring_settled();
-        self.membership = Some(membership);
-        for (node, member) in changed {
-            self.alert_node(now, node, member, out);
-            self.await_controller(now, node);
-            if member {
-                self.write_node_state(node, out);
-            } else {
-                self.node_lost(now, node, out);
-            }
-        }
-        if self.is_ring_settled() {
-            if self.is_quorate() {
-                self.ever_quorate = true;
-            }
-            if self.lead.is_some() {
-                self.tell_quorum(now, out);
-            }
-            self.begin(now, out);
-            if !was_settled {
-                self.consider_election(now, out);
-            }
-        }
-        self.proceed(now, out);
-    }
-
-    fn group_changed(&mut self, now: Now, view: GroupView, out: &mut Outputs) {
-        let here = view.members.contains(&self.me);
-        if self.in_group && !here && self.state < State::Stopping {
-            log::error!("controller: no longer in the group");
-            return out.end(Ending::Failed);
-        }
-        self.in_group = here;
-        let changed = self.peers.take_group(&view.members, now.epoch());
-        self.elect_among(now, &changed);
-        for (node, online) in &changed {
-            self.await_controller(now, *node);
-            if *online {
-                self.write_node_state(*node, out);
-            } else {
-                self.node_lost(now, *node, out);
-            }
-        }
-        self.begin(now, out);
-        if changed.iter().any(|(_, online)| *online) && self.state != State::Starting {
-            self.greet(out);
-        }
-        if self.state == State::Election && changed.iter().any(|(_, online)| *online) {
-            // Whoever came has not heard the vote, and its word is needed.
-            self.start_election(now, out);
-        }
-        self.check_election(now, out);
-        self.consider_election(now, out);
-        self.proceed(now, out);
-    }
-
-    /// A node's controller, or the node itself, is gone.
-    fn node_lost(&mut self, now: Now, node: NodeId, out: &mut Outputs) {
-        if node == self.me {
-            return;
-        }
-        self.peers.entry(node).phase = Phase::None;
-        if self.dc == Some(node) {
-            self.dc_lost(now, out);
-        }
-        if self.lead.is_some() {
-            self.member_lost(now, node, out);
-        }
-    }
-
-    /// A member without a controller is fenced after a time, if it is configured so.
-    fn await_controller(&mut self, now: Now, node: NodeId) {
-        let timeout = self.options.node_pending_timeout;
-        let waits = self.peers.get(node).is_some_and(|peer| peer.member && !peer.online);
-        if waits && !timeout.is_zero() {
-            self.timers.arm(Timer::NodePending(node), now.elapsed + timeout);
-        } else {
-            self.timers.cancel(&Timer::NodePending(node));
-        }
     }
 
     fn peer_message(&mut self, now: Now, from: NodeId, message: ControllerPeer, out: &mut Outputs) {
@@ -603,19 +395,4 @@ impl Subsystem for Controller {
     fn poll_timeout(&self) -> Option<Duration> {
         [self.timers.next(), self.election.poll_timeout()].into_iter().flatten().min()
     }
-}
-
-/// A merge of one element into the status section.
-fn modify_status(content: Document) -> CibUpdate {
-    CibUpdate::Modify {
-        scope: Scope::Section("status".to_owned()),
-        content: SharedDocument::new(content),
-        create: true,
-        scores: false,
-    }
-}
-
-/// The removal of all that an XPath expression selects.
-fn delete_all(expression: String) -> CibUpdate {
-    CibUpdate::Delete { scope: Scope::XPath { expression, multiple: true }, content: None }
 }
