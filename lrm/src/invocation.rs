@@ -81,8 +81,9 @@ impl CommandLine {
     }
 }
 
-/// The variables by which agents learn where to log, from the cluster's options. A debug log is
-/// told only when debugging is on for the executor.
+/// The variables by which agents learn where to log, from the cluster's options `logfacility` and
+/// `logfile`, with those options as the daemons themselves know them. A debug log is told only when
+/// debugging is on for the executor.
 #[must_use]
 pub fn log_environment(
     facility: Option<&str>,
@@ -90,10 +91,16 @@ pub fn log_environment(
     debug: bool,
 ) -> Vec<(String, Option<OsString>)> {
     let is_none = |text: &&str| text.eq_ignore_ascii_case("none");
-    let facility = facility.filter(|text| !is_none(text) && *text != "/dev/null");
-    let file = file.filter(|text| !is_none(text));
-    [("LOGFACILITY", facility), ("LOGFILE", file), ("DEBUGLOG", file.filter(|_| debug))]
-        .into_iter()
+    let to_log = facility.filter(|text| !is_none(text) && *text != "/dev/null");
+    let file_to_log = file.filter(|text| !is_none(text));
+    let told = [
+        ("LOGFACILITY", to_log),
+        ("LOGFILE", file_to_log),
+        ("DEBUGLOG", file_to_log.filter(|_| debug)),
+        ("logfacility", facility),
+        ("logfile", file),
+    ];
+    told.into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .flat_map(|(name, value)| {
             ["HA", "PCMK"].map(|prefix| (format!("{prefix}_{name}"), Some(value.into())))
@@ -199,5 +206,24 @@ mod tests {
         assert_eq!(monitor.arguments, ["status"]);
         assert_eq!(monitor.environment, [("NOTIFY_SOCKET".to_string(), None)]);
         assert_eq!(command("lsb:x", "start", Standard::Lsb).arguments, ["start"]);
+    }
+
+    #[test]
+    fn agents_log_where_the_daemon_does() {
+        let told = |facility, file, debug| {
+            let told = log_environment(facility, file, debug).into_iter();
+            let text = |value: Option<OsString>| value.unwrap().into_string().unwrap();
+            let told = told.map(|(name, value)| format!("{name}={}", text(value)));
+            let ours = told.filter_map(|pair| Some(pair.strip_prefix("HA_")?.to_owned()));
+            ours.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(told(None, None, true), "");
+        assert_eq!(told(Some("daemon"), None, true), "LOGFACILITY=daemon logfacility=daemon");
+        assert_eq!(told(Some("None"), Some("none"), true), "logfacility=None logfile=none");
+        assert_eq!(told(Some("/dev/null"), None, false), "logfacility=/dev/null");
+        assert_eq!(told(None, Some("/l"), false), "LOGFILE=/l logfile=/l");
+        assert_eq!(told(None, Some("/l"), true), "LOGFILE=/l DEBUGLOG=/l logfile=/l");
+        let both = log_environment(None, Some("/l"), false);
+        assert!(both.iter().any(|(name, _)| name == "PCMK_LOGFILE"), "{both:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::wiring::settings::{Places, WatchdogSettings, default_state};
+use crate::wiring::settings::{LogSettings, Places, WatchdogSettings, default_state};
 
 /// Where a node's things are.
 #[derive(Debug, Clone, Args)]
@@ -44,6 +44,9 @@ pub struct PlaceArguments {
     /// Where to log, instead of to standard error
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
+    /// Facility of the system's log that agents shall use
+    #[arg(long, value_name = "FACILITY", env = "PCMK_logfacility")]
+    pub log_facility: Option<String>,
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, String> {
@@ -69,6 +72,11 @@ impl PlaceArguments {
                 .watchdog
                 .clone()
                 .map(|device| WatchdogSettings { device, timeout: self.watchdog_timeout }),
+            log: LogSettings {
+                facility: self.log_facility.clone(),
+                file: self.log_file.as_ref().and_then(|file| std::path::absolute(file).ok()),
+                debug: self.log_level >= log::LevelFilter::Debug,
+            },
         }
     }
 
@@ -98,6 +106,9 @@ impl PlaceArguments {
         }
         if let Some(file) = &self.log_file {
             add("--log-file", file.as_os_str());
+        }
+        if let Some(facility) = &self.log_facility {
+            add("--log-facility", facility.as_ref());
         }
         line
     }

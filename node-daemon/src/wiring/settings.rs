@@ -12,6 +12,7 @@ use cpg::configuration::{
 };
 use cpg::driver::{DriverConfiguration, LoadError, read_key};
 use cpg::security::Key;
+use lrm::invocation::log_environment;
 use quorum::device::net::NetSettings;
 use quorum::options::{Entry, NodeVotes, Section, Settings};
 
@@ -61,6 +62,17 @@ pub struct WatchdogSettings {
     pub timeout: Duration,
 }
 
+/// Where a node logs; its agents shall do the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The facility of the system's log that was asked for.
+    pub facility: Option<String>,
+    /// The file, by an absolute path.
+    pub file: Option<PathBuf>,
+    /// Whether what only helps to find faults is logged too.
+    pub debug: bool,
+}
+
 /// Where a node's things are.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -80,6 +92,8 @@ pub struct Places {
     pub schema: String,
     /// The watchdog to be fed, if there is one.
     pub watchdog: Option<WatchdogSettings>,
+    /// Where it logs.
+    pub log: LogSettings,
 }
 
 /// A node's configuration.
@@ -139,12 +153,16 @@ fn own_addresses(map: &ConfigurationMap) -> Vec<IpAddr> {
     addresses.filter(|address| std::net::UdpSocket::bind((*address, 0)).is_ok()).collect()
 }
 
-/// Agents call command lines, which must find this node.
+/// Agents call command lines, which must find this node and print text, and log where it does.
 fn environment(places: &Places) -> Vec<(String, Option<OsString>)> {
-    let directory = places.ipc_directory.iter();
-    directory
-        .map(|path| (DIRECTORY_VARIABLE.to_owned(), Some(path.clone().into_os_string())))
-        .collect()
+    let LogSettings { facility, file, debug } = &places.log;
+    let file = file.as_deref().and_then(Path::to_str);
+    let mut variables = log_environment(facility.as_deref(), file, *debug);
+    variables.push(("OCF_OUTPUT_FORMAT".to_owned(), Some("text".into())));
+    if let Some(path) = &places.ipc_directory {
+        variables.push((DIRECTORY_VARIABLE.to_owned(), Some(path.clone().into_os_string())));
+    }
+    variables
 }
 
 fn host_name() -> String {

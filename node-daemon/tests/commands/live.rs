@@ -69,7 +69,8 @@ pub fn run(home: &Path, network: Network) -> Command {
     command
 }
 
-fn executable(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a program.
+pub fn executable(path: &Path, text: &str) -> io::Result<()> {
     std::fs::create_dir_all(path.parent().unwrap())?;
     std::fs::write(path, text)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
@@ -78,6 +79,11 @@ fn executable(path: &Path, text: &str) -> io::Result<()> {
 impl LiveNode {
     /// Starts a node whose things are in a directory.
     pub fn start(home: &Path) -> LiveNode {
+        LiveNode::start_with(home, |command| command)
+    }
+
+    /// The same with changes of its command line.
+    pub fn start_with(home: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> LiveNode {
         executable(&home.join("fence/fence_demo"), include_str!("agents/fence_demo")).unwrap();
         let agent = home.join("ocf/resource.d/understudy/Demo");
         executable(&agent, include_str!("agents/Demo")).unwrap();
@@ -87,7 +93,8 @@ impl LiveNode {
         std::fs::write(home.join("corosync.conf"), configuration).unwrap();
         let network = network();
         let mut command = run(home, network);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let command = change(&mut command).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().unwrap();
         let node =
             LiveNode { child, home: home.to_owned(), enter: network.map(|(_, enter)| enter) };
         node.settle();
@@ -121,13 +128,20 @@ impl LiveNode {
         command
     }
 
-    /// What its controller says of itself.
-    pub fn state(&self) -> String {
+    /// One of our command lines in the node's network.
+    pub fn tool(&self, name: &str) -> Command {
         // The program behaves as the tool whose name it is called by.
-        let tool = self.home.join("crmadmin");
+        let tool = self.home.join(name);
         let _ = std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_node-daemon"), &tool);
         let mut command = self.command(&tool.display().to_string());
-        command.env("PATH", "/usr/sbin:/usr/bin:/bin").args(["-q", "-t", "2s", "-S", "node1"]);
+        command.env("PATH", "/usr/sbin:/usr/bin:/bin");
+        command
+    }
+
+    /// What its controller says of itself.
+    pub fn state(&self) -> String {
+        let mut command = self.tool("crmadmin");
+        command.args(["-q", "-t", "2s", "-S", "node1"]);
         let output = command.output().unwrap();
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }

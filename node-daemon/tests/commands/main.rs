@@ -16,12 +16,17 @@
 //! The sessions `live_*` run on a node of their own instead, without a file; what differs from run to run is
 //! masked there.
 //!
+//! Beside the sessions, [`secrets`] looks for a secret in all that a node shows, and [`surroundings`] at what
+//! agents find around them.
+//!
 //! Where the classic tools 2.1.5 are installed, they run beside ours on a copy of the same file. With
 //! `RECORD_SESSIONS=1` the sessions are written anew from what our tools print.
 
 mod classic;
 mod live;
+mod secrets;
 mod session;
+mod surroundings;
 
 use std::path::{Path, PathBuf};
 
