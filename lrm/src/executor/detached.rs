@@ -35,8 +35,11 @@ impl Executor {
     ///
     /// # Errors
     /// When too many run already.
-    pub fn alert(&mut self, now: Now, alert: Alert) -> Result<CallId, ExecuteError> {
+    pub fn alert(&mut self, now: Now, mut alert: Alert) -> Result<CallId, ExecuteError> {
         let call = self.next_call();
+        self.last_alert += 1;
+        let sequence = ("CRM_alert_node_sequence".to_owned(), Some(self.last_alert.to_string()));
+        alert.environment.push(sequence);
         let timeout = alert.timeout;
         let alert = Arc::new(alert);
         self.start_detached(now, Kind::Alert(alert.clone()), Task::Alert(alert), timeout)?;

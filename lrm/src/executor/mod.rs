@@ -164,6 +164,7 @@ pub struct Executor {
     outputs: VecDeque<Output>,
     last_run: u64,
     last_call: u32,
+    last_alert: u64,
 }
 
 impl Executor {
@@ -181,6 +182,7 @@ impl Executor {
             outputs: VecDeque::new(),
             last_run: 0,
             last_call: 0,
+            last_alert: 0,
         }
     }
 

@@ -61,6 +61,9 @@ pub trait LocalExecutor {
     /// The fencer's answer.
     fn fence_answered(&mut self, now: Now, run: RunId, outcome: Outcome);
 
+    /// The fencer has begun anew, and knows nothing of what it was asked.
+    fn fencer_lost(&mut self, now: Now);
+
     /// Does what is due, and takes what has ended.
     fn turn(&mut self, now: Now);
 
@@ -95,6 +98,8 @@ pub struct RealExecutor {
     driver: Driver,
     requests: Requests,
     began: Instant,
+    /// Alerts must not run as root, and there is nobody else to run them as.
+    no_alert_user: bool,
 }
 
 impl RealExecutor {
@@ -104,8 +109,9 @@ impl RealExecutor {
     /// When the kernel refuses what it needs.
     pub fn new(config: DriverConfig, began: Instant) -> io::Result<RealExecutor> {
         let requests = Requests::default();
+        let no_alert_user = rustix::process::geteuid().is_root() && config.alert_user.is_none();
         let driver = Driver::new(config)?.with_fencer(Box::new(requests.clone()));
-        Ok(RealExecutor { driver, requests, began })
+        Ok(RealExecutor { driver, requests, began, no_alert_user })
     }
 }
 
@@ -148,11 +154,19 @@ impl LocalExecutor for RealExecutor {
     }
 
     fn alert(&mut self, _: Now, alert: Alert) -> Result<(), ExecuteError> {
+        if self.no_alert_user {
+            log::error!("executor: alert {}: this machine has no user for alerts", alert.id);
+            return Ok(());
+        }
         self.driver.alert(alert).map(drop)
     }
 
     fn fence_answered(&mut self, _: Now, run: RunId, outcome: Outcome) {
         self.driver.fence_answered(run, outcome);
+    }
+
+    fn fencer_lost(&mut self, _: Now) {
+        self.driver.fencer_lost();
     }
 
     fn turn(&mut self, _: Now) {

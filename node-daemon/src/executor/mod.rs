@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cib_model::scalar::parse_interval_ms;
 use lrm::agent::AgentSpec;
 use lrm::executor::{Alert, Event, EventKind, FenceAction, OperationResult, RunId};
 use lrm::history::{self, HistoryContext, HistoryEntry};
@@ -20,8 +21,8 @@ use lrm::outcome::{ExecStatus, OcfExit, Outcome};
 
 use crate::subsystem::{
     Address, AgentName, AlertRun, Body, DeviceQuestion, Ending, Envelope, ExecutorEvent,
-    ExecutorRequest, FenceAnswer, FenceRequest, FencingTask, Now, Operation, OperationEnd, Outputs,
-    Room, Subsystem,
+    ExecutorRequest, FenceAnswer, FenceRequest, FencerEvent, FencingTask, Now, Operation,
+    OperationEnd, Outputs, Room, Subsystem,
 };
 
 /// The only client: the controller.
@@ -160,6 +161,9 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
     }
 
     fn alert(&mut self, now: Now, run: AlertRun) {
+        if self.stopping {
+            return;
+        }
         let environment =
             run.environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
         let timeout = Duration::from_millis(run.timeout_ms);
@@ -333,13 +337,24 @@ fn lrm_request(operation: &Operation) -> Result<Request, RequestError> {
         resource: ResourceId::new(&operation.resource)?,
         action: Action::new(&operation.action)?,
         interval: Interval::from_millis(operation.interval_ms),
-        timeout: Duration::from_millis(operation.timeout_ms),
+        timeout: Duration::from_millis(timeout_ms(operation)),
         start_delay: Duration::from_millis(operation.start_delay_ms),
         parameters: Arc::new(parameters),
         user_data: operation.key.as_str().into(),
         changes_only: operation.interval_ms > 0,
         originator_only: false,
     })
+}
+
+/// A fence device may say how long its monitors may take (spec 80 §13.1).
+fn timeout_ms(operation: &Operation) -> u64 {
+    let monitors = operation.action == "monitor" && operation.interval_ms > 0;
+    if !monitors || !operation.agent.class.eq_ignore_ascii_case("stonith") {
+        return operation.timeout_ms;
+    }
+    let own = operation.parameters.get("pcmk_monitor_timeout");
+    let own = own.and_then(|text| parse_interval_ms(text).ok()).filter(|millis| *millis > 0);
+    own.unwrap_or(operation.timeout_ms)
 }
 
 /// An operation that cannot even begin: the result says so.
@@ -393,6 +408,10 @@ impl<E: LocalExecutor> Subsystem for ExecutorRoom<E> {
                     self.local.fence_answered(now, run, outcome);
                 }
             }
+            Body::FencerEvent(FencerEvent::Began) if room == Room::Fencer => {
+                self.fences.clear();
+                self.local.fencer_lost(now);
+            }
             Body::Stop => self.stopping = true,
             _ => {}
         }
@@ -406,5 +425,135 @@ impl<E: LocalExecutor> Subsystem for ExecutorRoom<E> {
 
     fn poll_timeout(&self) -> Option<Duration> {
         self.local.poll_timeout()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subsystem::{HiddenValues, NodeId, Target};
+    use lrm::executor::{CancelError, ExecuteError, FenceRequest};
+
+    /// Writes down what it is asked for.
+    #[derive(Default)]
+    struct Notes {
+        requests: Vec<Request>,
+        alerts: usize,
+        fencers_lost: usize,
+    }
+
+    impl LocalExecutor for Notes {
+        fn register(&mut self, _: Now, _: Resource) {}
+
+        fn unregister(&mut self, _: Now, _: &ResourceId) {}
+
+        fn execute(&mut self, _: Now, _: ClientId, request: Request) -> Result<(), ExecuteError> {
+            self.requests.push(request);
+            Ok(())
+        }
+
+        fn cancel(
+            &mut self,
+            _: Now,
+            _: &ResourceId,
+            _: &Action,
+            _: Interval,
+        ) -> Result<(), CancelError> {
+            Ok(())
+        }
+
+        fn metadata(&mut self, _: Now, _: ClientId, _: Arc<AgentSpec>) -> Result<(), ExecuteError> {
+            Err(ExecuteError::Busy(0))
+        }
+
+        fn alert(&mut self, _: Now, _: Alert) -> Result<(), ExecuteError> {
+            self.alerts += 1;
+            Ok(())
+        }
+
+        fn fence_answered(&mut self, _: Now, _: RunId, _: Outcome) {}
+
+        fn fencer_lost(&mut self, _: Now) {
+            self.fencers_lost += 1;
+        }
+
+        fn turn(&mut self, _: Now) {}
+
+        fn poll_event(&mut self) -> Option<Event> {
+            None
+        }
+
+        fn poll_fence(&mut self) -> Option<FenceRequest> {
+            None
+        }
+
+        fn poll_timeout(&self) -> Option<Duration> {
+            None
+        }
+
+        fn running(&self) -> usize {
+            1
+        }
+    }
+
+    fn hear(executor: &mut ExecutorRoom<Notes>, room: Room, body: impl Into<Body>) {
+        let from = Address { node: NodeId::new(1).unwrap(), room };
+        let envelope = Envelope { from, to: Target::Here(Room::Executor), body: body.into() };
+        executor.handle(Now::default(), envelope, &mut Outputs::default());
+    }
+
+    #[test]
+    fn a_fencer_that_begins_anew_answers_nothing_of_what_the_last_one_was_asked() {
+        let mut executor = ExecutorRoom::new("n1", Notes::default());
+        hear(&mut executor, Room::Clients, FencerEvent::Began);
+        hear(&mut executor, Room::Fencer, FencerEvent::HistoryChanged);
+        assert_eq!(executor.local.fencers_lost, 0);
+        hear(&mut executor, Room::Fencer, FencerEvent::Began);
+        assert_eq!(executor.local.fencers_lost, 1);
+    }
+
+    #[test]
+    fn a_fence_device_says_how_long_its_monitors_may_take() {
+        for (class, action, interval_ms, own, seconds) in [
+            ("stonith", "monitor", 1000, "90s", 90),
+            ("stonith", "monitor", 1000, "often", 20),
+            ("stonith", "monitor", 1000, "-5", 20),
+            ("stonith", "monitor", 0, "90s", 20),
+            ("stonith", "start", 0, "90s", 20),
+            ("lsb", "monitor", 1000, "90s", 20),
+        ] {
+            let mut executor = ExecutorRoom::new("n1", Notes::default());
+            let pair = ("pcmk_monitor_timeout".to_owned(), own.to_owned());
+            let operation = Operation {
+                resource: "d".to_owned(),
+                agent: AgentName {
+                    class: class.to_owned(),
+                    provider: None,
+                    kind: "fence_x".to_owned(),
+                },
+                action: action.to_owned(),
+                interval_ms,
+                timeout_ms: 20_000,
+                start_delay_ms: 0,
+                parameters: HiddenValues::from_iter([pair]),
+                key: "1:1:0:x".to_owned(),
+            };
+            hear(&mut executor, Room::Controller, ExecutorRequest::Execute(operation));
+            let [request] = &executor.local.requests[..] else { panic!("one request") };
+            assert_eq!(request.timeout, Duration::from_secs(seconds), "{class} {action} {own}");
+        }
+    }
+
+    #[test]
+    fn an_executor_that_ends_sends_no_more_alerts() {
+        let alert = || {
+            let (id, path) = ("a".to_owned(), "/x".to_owned());
+            ExecutorRequest::Alert(AlertRun { id, path, timeout_ms: 1, environment: Vec::new() })
+        };
+        let mut executor = ExecutorRoom::new("n1", Notes::default());
+        hear(&mut executor, Room::Controller, alert());
+        hear(&mut executor, Room::Supervisor, Body::Stop);
+        hear(&mut executor, Room::Controller, alert());
+        assert_eq!(executor.local.alerts, 1);
     }
 }

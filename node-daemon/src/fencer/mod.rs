@@ -355,6 +355,7 @@ impl<A: FenceAgents> Subsystem for FencerRoom<A> {
         cib(out, 0, CibOperation::Subscribe(Interest::Configuration));
         self.reading = Reading::Asked;
         ask(out);
+        out.here(Room::Executor, FencerEvent::Began);
     }
 
     fn handle(&mut self, now: Now, envelope: Envelope, out: &mut Outputs) {

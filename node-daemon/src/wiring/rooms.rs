@@ -18,6 +18,7 @@ use crate::cib::{BackgroundStore, CibFiles, CibManager};
 use crate::controller::Controller;
 use crate::executor::{ExecutorRoom, RealExecutor};
 use crate::fencer::{FencerRoom, RealAgents};
+use crate::ipc::server::CLUSTER_USER;
 use crate::ipc::{Place, Server, groups_of};
 use crate::scheduler::Scheduler;
 use crate::subsystem::{Address, CibKept, Ending, Envelope, Room, Target};
@@ -104,6 +105,7 @@ pub fn run(
                 journal: Some(node.state.join("executor.journal")),
                 agent_directory: Some(scratch),
                 secrets: Some(node.state.join("secrets")),
+                alert_user: alert_user(),
                 ..DriverConfig::default()
             };
             let local = RealExecutor::new(config, clock.began())?;
@@ -127,6 +129,12 @@ pub fn run(
             Err(io::Error::other(format!("{room} is no subsystem of this kind")))
         }
     }
+}
+
+/// Whom alert agents run as: the cluster's user, if the machine knows it.
+fn alert_user() -> Option<lrm::driver::User> {
+    let user = nix::unistd::User::from_name(CLUSTER_USER).ok().flatten()?;
+    Some(lrm::driver::User { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
 }
 
 /// Where agents note what runs. It must be gone when the machine was without power; nodes that share a

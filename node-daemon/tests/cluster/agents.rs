@@ -376,6 +376,10 @@ impl LocalExecutor for VirtualExecutor {
         self.with(now, |core, at| core.handle(at, Input::Ended { run, end }));
     }
 
+    fn fencer_lost(&mut self, now: Now) {
+        self.with(now, |core, at| core.handle(at, Input::FencerLost));
+    }
+
     fn turn(&mut self, now: Now) {
         while let Some(index) = self.work.iter().position(|work| work.at <= now.elapsed) {
             let work = self.work.remove(index);

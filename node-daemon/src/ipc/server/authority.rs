@@ -5,7 +5,7 @@ use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use crate::ipc::clients::{Access, Credentials};
 
 /// The cluster's user.
-const USER: &str = "hacluster";
+pub const CLUSTER_USER: &str = "hacluster";
 /// The group whose members may connect.
 const GROUP: &str = "haclient";
 /// User of a process whose user has no name; no access is granted to it by any ordinary ACL.
@@ -22,7 +22,7 @@ pub struct Authority {
 impl Authority {
     /// As the machine is configured.
     pub fn of_system() -> Authority {
-        let cluster_user = User::from_name(USER).ok().flatten().map(|user| user.uid);
+        let cluster_user = User::from_name(CLUSTER_USER).ok().flatten().map(|user| user.uid);
         let cluster_group = Group::from_name(GROUP).ok().flatten().map(|group| group.gid);
         Authority { own: Uid::effective(), cluster_user, cluster_group }
     }

@@ -8,7 +8,7 @@ mod authority;
 mod connection;
 mod outbox;
 
-pub use authority::{Authority, groups_of};
+pub use authority::{Authority, CLUSTER_USER, groups_of};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

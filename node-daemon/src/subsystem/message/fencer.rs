@@ -183,6 +183,8 @@ pub struct FenceDevice {
 /// What a fencer tells clients, besides the ends of operations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FencerEvent {
+    /// It has begun anew: to the executor, which waits for answers of an earlier one in vain.
+    Began,
     /// A client registered a device.
     DeviceRegistered(String),
     /// A client made the fencer forget a device.

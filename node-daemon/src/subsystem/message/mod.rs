@@ -79,7 +79,7 @@ bodies! {
     FenceAnswer(FenceAnswer),
     /// From the fencer, to the controller and to clients.
     FencerNotice(FencerNotice),
-    /// From the fencer, to clients.
+    /// From the fencer, to clients, and to the executor when it begins.
     FencerEvent(FencerEvent),
     /// Between fencers, in their own form.
     FencerPeer(Vec<u8>),

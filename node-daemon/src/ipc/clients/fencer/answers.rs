@@ -141,6 +141,7 @@ impl Clients {
     pub(in crate::ipc::clients) fn fencer_event(&mut self, event: &FencerEvent) {
         let device = |id: &str| Tag::new("st_device_id").attribute("id", id).closed();
         let (news, data) = match event {
+            FencerEvent::Began => return,
             FencerEvent::DeviceRegistered(id) => (News::DeviceRegistered, device(id)),
             FencerEvent::DeviceRemoved(id) => (News::DeviceRemoved, device(id)),
             FencerEvent::HistoryChanged => (News::History, String::new()),
