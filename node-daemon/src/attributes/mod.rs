@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use cib_model::Document;
 use cib_model::attribute_table::{
-    Answer, AttributeManager, CibWrite, ElectionState, Input, Message, Output, Settings, Token,
-    WriteFailure,
+    Answer, AttributeAlert, AttributeManager, CibWrite, ElectionState, Input, Message, Output,
+    Settings, Token, WriteFailure,
 };
 use quorum::election::{self, Candidate, Election};
 
 use crate::subsystem::{
     Address, AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest, Body, CibError,
     CibOperation, CibRequest, CibUpdate, ElectionBallot, Ending, Envelope, GroupView, NodeId, Now,
-    Outputs, Room, Scope, SharedDocument, Subsystem,
+    Outputs, Room, Scope, SharedDocument, Subsystem, WrittenValue,
 };
 
 /// Most clients that may wait for an answer.
@@ -255,7 +255,16 @@ impl Attributes {
                 self.manager.handle(now.elapsed, Input::Election { state, from: None });
             }
             Output::Reap { node } => log::info!("attributes: {node} is forgotten"),
-            Output::Alert(_) => {}
+            Output::Alert(alerts) => {
+                let written = |alert: AttributeAlert| WrittenValue {
+                    node: alert.node,
+                    node_id: alert.node_id,
+                    name: alert.name,
+                    value: alert.value,
+                };
+                let values = alerts.into_iter().map(written).collect();
+                out.here(Room::Controller, AttributesAnswer::Written(values));
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cib_model::Document;
+use cib_model::{DateTime, Document};
 
 use super::{Controller, Options, Timer};
 use crate::subsystem::{
@@ -116,7 +116,8 @@ impl Controller {
     }
 
     pub(super) fn configure(&mut self, now: Now, configuration: &Document, out: &mut Outputs) {
-        self.options = Options::read(configuration, now.epoch());
+        let date = DateTime::from_epoch(now.epoch(), self.utc_offset);
+        self.options = Options::read(configuration, date);
         if !self.configured {
             self.configured = true;
             self.begin(now, out);

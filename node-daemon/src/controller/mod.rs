@@ -40,8 +40,8 @@ use ::fencing::clock::Timers;
 use quorum::election::Election;
 
 use crate::subsystem::{
-    Address, Body, CibOperation, ControllerPeer, Ending, Envelope, ExecutorRequest, Interest,
-    Membership, NodeId, Now, Outputs, Room, Subsystem,
+    Address, AttributesAnswer, Body, CibOperation, ControllerPeer, Ending, Envelope,
+    ExecutorRequest, Interest, Membership, NodeId, Now, Outputs, Room, Subsystem,
 };
 
 use calls::{Call, delete_all, modify_status};
@@ -109,6 +109,8 @@ pub struct Controller {
     /// Tells our transitions from others'.
     uuid: String,
     has_watchdog: bool,
+    /// Seconds east of UTC.
+    utc_offset: i32,
     state: State,
     options: Options,
     configured: bool,
@@ -143,6 +145,14 @@ impl Controller {
         self
     }
 
+    /// The same with a time zone, in seconds east of UTC, for the times that alerts tell and for rules about
+    /// the calendar.
+    #[must_use]
+    pub fn with_utc_offset(mut self, seconds: i32) -> Controller {
+        self.utc_offset = seconds;
+        self
+    }
+
     /// The controller of a node. `seed` must differ between starts.
     pub fn new(me: NodeId, name: &str, seed: u64) -> Controller {
         let timeout = Options::default().election_timeout;
@@ -158,6 +168,7 @@ impl Controller {
             name: name.to_owned(),
             uuid,
             has_watchdog: false,
+            utc_offset: 0,
             state: State::Starting,
             options: Options::default(),
             configured: false,
@@ -378,6 +389,9 @@ impl Subsystem for Controller {
             Body::GroupView(view) => self.group_changed(now, view, out),
             Body::ControllerRequest(request) => self.client_request(now, from, request, out),
             Body::ControllerAnswer(answer) => self.answered_elsewhere(answer, out),
+            Body::AttributesAnswer(AttributesAnswer::Written(values)) => {
+                self.alert_attributes(now, &values, out);
+            }
             Body::AttributesAnswer(_) => {}
             Body::Stop => self.shut_down(now, out),
             other => log::warn!("controller: unexpected {other:?}"),

@@ -67,8 +67,7 @@ impl Default for Options {
 
 impl Options {
     /// Reads them from a `configuration`; what is invalid has its default.
-    pub fn read(configuration: &Document, epoch: i64) -> Options {
-        let now = DateTime::from_epoch(epoch, 0);
+    pub fn read(configuration: &Document, now: DateTime) -> Options {
         let root = configuration.root();
         let mut options = Options { alerts: super::alerts::read(root, now), ..Options::default() };
         let Some(crm_config) = root.child("crm_config") else { return options };

@@ -16,8 +16,12 @@ use crate::subsystem::{
 /// The attributes of a history entry.
 type Entry = Vec<(String, String)>;
 
+const DONE: i32 = 0;
 const CANCELLED: i32 = 1;
 const INVALID: i32 = 9;
+
+/// A transition does not wait for a repeated operation that is to begin later than this.
+const LONG_DELAY_MS: u64 = 5 * 60 * 1000;
 
 /// Time in which a DC's own wish to leave reaches the CIB through the ring.
 const HEARING: Duration = Duration::from_millis(100);
@@ -26,8 +30,10 @@ const HEARING: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 struct Known {
     agent: AgentName,
-    /// Parameters it was started with, for its stop.
+    /// Parameters with which it was last started or found running, for its stop.
     started_with: Option<BTreeMap<String, String>>,
+    /// Parameters that will be those if the operation with this key succeeds.
+    asked_with: Option<(String, BTreeMap<String, String>)>,
     last: Option<Entry>,
     last_failure: Option<Entry>,
     recurring: BTreeMap<(String, u32), Entry>,
@@ -46,6 +52,7 @@ impl Known {
         Known {
             agent,
             started_with: None,
+            asked_with: None,
             last: None,
             last_failure: None,
             recurring: BTreeMap::new(),
@@ -196,7 +203,15 @@ impl Controller {
             operation if operation != "stop" && !self.state.may_act() => {
                 self.refuse(from, &action, "Controller cannot attempt actions at this time", out);
             }
-            _ => self.execute(now, &action, resource, out),
+            _ => {
+                self.execute(now, &action, resource, out);
+                let recurs = action.meta("CRM_meta_interval").is_some_and(|text| text != "0");
+                let delay = action.meta("CRM_meta_start_delay");
+                let delay = delay.and_then(|text| text.parse().ok()).unwrap_or(0);
+                if recurs && delay > LONG_DELAY_MS {
+                    self.acknowledge_expected(from, &action, out);
+                }
+            }
         }
     }
 
@@ -223,7 +238,7 @@ impl Controller {
         }
         let once = interval == 0;
         if once && matches!(task, "start" | "reload" | "reload-agent" | "monitor") {
-            known.started_with = Some(parameters.clone());
+            known.asked_with = Some((action.transition_key.clone(), parameters.clone()));
         }
         let mut cancels = Vec::new();
         if once && !matches!(task, "monitor" | "notify") {
@@ -359,6 +374,16 @@ impl Controller {
         self.to_node(from, ControllerPeer::Acknowledge(record), out);
     }
 
+    /// Answers for an operation that nobody shall wait for.
+    fn acknowledge_expected(&self, from: NodeId, action: &ActionRequest, out: &mut Outputs) {
+        let (Some((resource, _)), Some(agent)) = (&action.resource, &action.agent) else { return };
+        let (key, agent) = (&action.transition_key, agent.clone());
+        let rc = lrm::history::expected_exit(key);
+        let operation = &action.operation;
+        let record = acknowledgement(&self.name, resource, agent, operation, key, rc, DONE, None);
+        self.to_node(from, ControllerPeer::Acknowledge(record), out);
+    }
+
     fn acknowledge_ok(&self, from: NodeId, action: &ActionRequest, out: &mut Outputs) {
         let (Some((resource, _)), Some(agent)) = (&action.resource, &action.agent) else { return };
         let (key, agent) = (&action.transition_key, agent.clone());
@@ -464,6 +489,12 @@ impl Controller {
     fn remember(&mut self, end: &OperationEnd, key: &(String, u32)) {
         let Some(known) = self.resources.0.get_mut(&end.resource) else { return };
         known.pending.remove(key);
+        if known.asked_with.as_ref().is_some_and(|(asked, _)| *asked == end.key) {
+            let asked = known.asked_with.take();
+            if (end.status, end.exit) == (DONE, 0) || (end.status, end.exit) == (DONE, 8) {
+                known.started_with = asked.map(|(_, parameters)| parameters);
+            }
+        }
         let once = end.interval_ms == 0;
         if once && end.action != "monitor" {
             known.recurring.clear();

@@ -89,7 +89,8 @@ pub fn run(
         Room::Scheduler => inside.run(me, clock, post, Scheduler::new(utc_offset())),
         Room::Controller => {
             let controller = Controller::new(me, name, seed);
-            inside.run(me, clock, post, controller.with_watchdog(node.watchdog.is_some()))
+            let controller = controller.with_watchdog(node.watchdog.is_some());
+            inside.run(me, clock, post, controller.with_utc_offset(utc_offset()))
         }
         Room::Executor => {
             let scratch = scratch(node)?;

@@ -49,10 +49,12 @@ impl Clients {
             | AttributesAnswer::TimedOut { token }
             | AttributesAnswer::Refused { token, .. }
             | AttributesAnswer::Values { token, .. } => *token,
+            AttributesAnswer::Written(_) => return,
         };
         let Some(pending) = self.answered(token) else { return };
         let (id, question) = (pending.session, &pending.question);
         match answer {
+            AttributesAnswer::Written(_) => {}
             AttributesAnswer::Accepted { .. } => self.acknowledge_always(id, question, 112),
             AttributesAnswer::TimedOut { .. } => self.acknowledge_always(id, question, 124),
             AttributesAnswer::Refused { reason, .. } => {

@@ -24,6 +24,19 @@ pub struct AttributeValue {
     pub value: Option<String>,
 }
 
+/// A value of an attribute that came to the CIB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenValue {
+    /// The node's name.
+    pub node: String,
+    /// The node's id.
+    pub node_id: String,
+    /// The attribute's name.
+    pub name: String,
+    /// The value; none if it was taken away.
+    pub value: Option<String>,
+}
+
 /// An answer of the attribute manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttributesAnswer {
@@ -53,6 +66,8 @@ pub enum AttributesAnswer {
         /// The values.
         values: Vec<AttributeValue>,
     },
+    /// To the controller, unasked: this node's manager is writing these values.
+    Written(Vec<WrittenValue>),
 }
 
 /// What attribute managers say to each other.

@@ -10,7 +10,9 @@ mod membership;
 mod scheduler;
 mod watchdog;
 
-pub use attributes::{AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest};
+pub use attributes::{
+    AttributeValue, AttributesAnswer, AttributesPeer, AttributesRequest, WrittenValue,
+};
 pub use cib::{
     CibAnswer, CibChanged, CibError, CibKept, CibOperation, CibPeer, CibRequest, CibUpdate,
     Interest, Scope, UpdateOrigin,
