@@ -430,7 +430,7 @@ impl Controller {
     /// What an earlier controller of this node had executed.
     fn recalled(&mut self, now: Now, ends: &[OperationEnd], out: &mut Outputs) {
         for end in ends {
-            let key = (end.action.clone(), end.interval_ms);
+            let key = key_of(end);
             let known = self.resources.0.entry(end.resource.clone());
             let known = known.or_insert_with(|| Known::new(end.agent.clone()));
             if end.interval_ms > 0 {
@@ -456,7 +456,7 @@ impl Controller {
     }
 
     fn operation_ended(&mut self, now: Now, end: OperationEnd, out: &mut Outputs) {
-        let key = (end.action.clone(), end.interval_ms);
+        let key = key_of(&end);
         if end.status == CANCELLED {
             if end.interval_ms > 0 {
                 self.forget_recurring(&end.resource, &end.action, end.interval_ms, out);
@@ -532,6 +532,12 @@ impl Controller {
         };
         self.to_node(dc, ControllerPeer::Acknowledge(record), out);
     }
+}
+
+/// Under which key an operation is pending: a reload is recorded as a monitor until it is done.
+fn key_of(end: &OperationEnd) -> (String, u32) {
+    let reloads = matches!(&*end.action, "reload" | "reload-agent");
+    (if reloads { "monitor".to_owned() } else { end.action.clone() }, end.interval_ms)
 }
 
 fn own_pair((name, value): (&String, &String)) -> (String, String) {

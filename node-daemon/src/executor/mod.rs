@@ -13,7 +13,7 @@ use cib_model::scalar::parse_interval_ms;
 use lrm::agent::AgentSpec;
 use lrm::executor::{Alert, Event, EventKind, FenceAction, OperationResult, RunId};
 use lrm::history::{self, HistoryContext, HistoryEntry};
-use lrm::metadata::AgentMetadata;
+use lrm::metadata::{AgentMetadata, Reload};
 use lrm::operation::{
     Action, ClientId, Interval, Parameters, Request, RequestError, Resource, ResourceId,
 };
@@ -35,6 +35,8 @@ enum Metadata {
     Asked(VecDeque<Operation>),
     /// Read.
     Known(Arc<AgentMetadata>),
+    /// Read, and asked for again; only starts wait for the answer.
+    Refreshed(Arc<AgentMetadata>, VecDeque<Operation>),
     /// There is none that can be used.
     None,
 }
@@ -117,23 +119,42 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
             }
         };
         if history::needs_metadata(spec.standard(), &operation.action) {
+            let starts = operation.action == "start";
             match self.metadata.get_mut(&spec) {
                 Some(Metadata::Asked(waiting)) => return waiting.push_back(operation),
-                Some(Metadata::Known(_) | Metadata::None) => {}
+                Some(Metadata::Refreshed(_, waiting)) if starts => {
+                    return waiting.push_back(operation);
+                }
+                Some(Metadata::Known(known)) if starts => {
+                    // The agent may be another one by now (spec 80 §10.4).
+                    let known = known.clone();
+                    if self.local.metadata(now, CONTROLLER, Arc::new(spec.clone())).is_ok() {
+                        let waiting = VecDeque::from([operation]);
+                        self.metadata.insert(spec, Metadata::Refreshed(known, waiting));
+                        return;
+                    }
+                }
+                Some(_) => {}
                 None => match self.local.metadata(now, CONTROLLER, Arc::new(spec.clone())) {
                     Ok(()) => {
                         self.metadata.insert(spec, Metadata::Asked(VecDeque::from([operation])));
                         return;
                     }
-                    Err(_) => drop(self.metadata.insert(spec.clone(), Metadata::None)),
+                    Err(error) => log::warn!("executor: metadata of {spec}: {error}"),
                 },
             }
         }
         self.run(now, spec, operation, out);
     }
 
-    fn run(&mut self, now: Now, spec: AgentSpec, operation: Operation, out: &mut Outputs) {
+    fn run(&mut self, now: Now, spec: AgentSpec, mut operation: Operation, out: &mut Outputs) {
         let spec = Arc::new(spec);
+        if matches!(&*operation.action, "reload" | "reload-agent") {
+            // What a transition calls by either name agents do by the one that they know.
+            let legacy = known(&self.metadata, &spec).map(AgentMetadata::reload);
+            let name = if legacy == Some(Reload::Legacy) { "reload" } else { "reload-agent" };
+            name.clone_into(&mut operation.action);
+        }
         let request = match lrm_request(&operation) {
             Ok(request) => request,
             Err(error) => {
@@ -203,7 +224,7 @@ impl<E: LocalExecutor> ExecutorRoom<E> {
             }
         };
         let before = self.metadata.insert(agent.clone(), metadata);
-        if let Some(Metadata::Asked(waiting)) = before {
+        if let Some(Metadata::Asked(waiting) | Metadata::Refreshed(_, waiting)) = before {
             for operation in waiting {
                 self.run(now, agent.clone(), operation, out);
             }
@@ -312,7 +333,7 @@ fn known<'m>(
     agent: &AgentSpec,
 ) -> Option<&'m AgentMetadata> {
     match table.get(agent) {
-        Some(Metadata::Known(metadata)) => Some(metadata),
+        Some(Metadata::Known(metadata) | Metadata::Refreshed(metadata, _)) => Some(metadata),
         _ => None,
     }
 }
@@ -440,6 +461,9 @@ mod tests {
         requests: Vec<Request>,
         alerts: usize,
         fencers_lost: usize,
+        /// Agents that were asked for metadata, if any may be.
+        asked: Option<Vec<Arc<AgentSpec>>>,
+        events: VecDeque<Event>,
     }
 
     impl LocalExecutor for Notes {
@@ -462,8 +486,13 @@ mod tests {
             Ok(())
         }
 
-        fn metadata(&mut self, _: Now, _: ClientId, _: Arc<AgentSpec>) -> Result<(), ExecuteError> {
-            Err(ExecuteError::Busy(0))
+        fn metadata(
+            &mut self,
+            _: Now,
+            _: ClientId,
+            agent: Arc<AgentSpec>,
+        ) -> Result<(), ExecuteError> {
+            self.asked.as_mut().map(|asked| asked.push(agent)).ok_or(ExecuteError::Busy(0))
         }
 
         fn alert(&mut self, _: Now, _: Alert) -> Result<(), ExecuteError> {
@@ -480,7 +509,7 @@ mod tests {
         fn turn(&mut self, _: Now) {}
 
         fn poll_event(&mut self) -> Option<Event> {
-            None
+            self.events.pop_front()
         }
 
         fn poll_fence(&mut self) -> Option<FenceRequest> {
@@ -542,6 +571,90 @@ mod tests {
             let [request] = &executor.local.requests[..] else { panic!("one request") };
             assert_eq!(request.timeout, Duration::from_secs(seconds), "{class} {action} {own}");
         }
+    }
+
+    fn operation(resource: &str, action: &str) -> Operation {
+        let provider = Some("p".to_owned());
+        Operation {
+            resource: resource.to_owned(),
+            agent: AgentName { class: "ocf".to_owned(), provider, kind: "T".to_owned() },
+            action: action.to_owned(),
+            interval_ms: 0,
+            timeout_ms: 20_000,
+            start_delay_ms: 0,
+            parameters: HiddenValues::from_iter([]),
+            key: "1:1:0:x".to_owned(),
+        }
+    }
+
+    /// An executor whose agent tells this about itself each time it is asked.
+    struct Asked {
+        executor: ExecutorRoom<Notes>,
+        answered: usize,
+    }
+
+    impl Asked {
+        fn new() -> Asked {
+            let notes = Notes { asked: Some(Vec::new()), ..Notes::default() };
+            Asked { executor: ExecutorRoom::new("n1", notes), answered: 0 }
+        }
+
+        fn order(&mut self, resource: &str, action: &str) {
+            let request = ExecutorRequest::Execute(operation(resource, action));
+            hear(&mut self.executor, Room::Controller, request);
+        }
+
+        fn answer(&mut self, version: &str, action: &str) {
+            let xml = format!(
+                "<resource-agent name='T'><version>{version}</version><parameters/><actions>\
+                 <action name='{action}'/></actions></resource-agent>"
+            );
+            let agent = self.executor.local.asked.as_ref().unwrap()[self.answered].clone();
+            self.answered += 1;
+            let call = lrm::operation::CallId(1);
+            let kind = EventKind::Metadata { call, agent, result: Ok(xml) };
+            let to = lrm::executor::Recipients::Client(CONTROLLER);
+            self.executor.local.events.push_back(Event { to, kind });
+            self.executor.handle_timeout(Now::default(), &mut Outputs::default());
+        }
+
+        fn asked(&self) -> usize {
+            self.executor.local.asked.as_ref().unwrap().len()
+        }
+
+        fn done(&self) -> Vec<String> {
+            let done = self.executor.local.requests.iter();
+            done.map(|r| format!("{} {}", r.resource.as_str(), r.action.as_str())).collect()
+        }
+    }
+
+    #[test]
+    fn a_reload_has_the_name_that_the_agent_knows() {
+        for (version, action) in [("1.0", "reload"), ("1.1", "reload-agent"), ("1.1", "start")] {
+            for asked in ["reload", "reload-agent"] {
+                let mut room = Asked::new();
+                room.order("r", asked);
+                room.answer(version, action);
+                let name = if action == "reload" { "reload" } else { "reload-agent" };
+                assert_eq!(room.done(), [format!("r {name}")]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_asks_the_agent_anew_and_nothing_else_waits_for_that() {
+        let mut room = Asked::new();
+        room.order("r", "monitor");
+        assert_eq!((room.asked(), room.done()), (1, vec![]));
+        room.answer("1.0", "reload");
+        room.order("r", "start");
+        room.order("s", "start");
+        room.order("s", "reload");
+        assert_eq!((room.asked(), room.done()), (2, vec!["r monitor".into(), "s reload".into()]));
+        room.answer("1.1", "reload-agent");
+        room.order("s", "reload");
+        assert_eq!(room.done()[2..], ["r start", "s start", "s reload-agent"]);
+        assert_eq!(room.asked(), 2);
     }
 
     #[test]

@@ -183,21 +183,24 @@ const PARTICULAR: &str = "#!/bin/sh
 case $1 in
 meta-data) echo '<resource-agent name=\"Particular\" version=\"1\"><version>1.1</version>\
 <longdesc/><shortdesc/><parameters><parameter name=\"p\"><content type=\"string\"/></parameter>\
+<parameter name=\"q\" reloadable=\"1\"><content type=\"string\"/></parameter>\
 </parameters><actions><action name=\"start\" timeout=\"20s\"/>\
-<action name=\"stop\" timeout=\"20s\"/><action name=\"monitor\" timeout=\"20s\"/></actions></resource-agent>'
+<action name=\"stop\" timeout=\"20s\"/><action name=\"monitor\" timeout=\"20s\"/>\
+<action name=\"reload-agent\" timeout=\"20s\"/></actions></resource-agent>'
 exit 0 ;;
 esac
-echo \"$1 $OCF_RESKEY_p\" >>\"$0.did\"
+echo \"$1 $OCF_RESKEY_p $OCF_RESKEY_q\" >>\"$0.did\"
 case $1 in
 start) [ \"$OCF_RESKEY_p\" = good ] && touch \"$0.runs\" ;;
 stop) rm -f \"$0.runs\" ;;
+reload-agent) ;;
 monitor) [ -e \"$0.runs\" ] || exit 7 ;;
 *) exit 3 ;;
 esac
 ";
 
 #[test]
-fn a_resource_is_stopped_as_it_was_started_and_nothing_waits_for_a_late_monitor() {
+fn a_resource_is_reloaded_and_stopped_as_it_was_started_and_nothing_waits_for_a_late_monitor() {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path();
     let agent = home.join("ocf/resource.d/understudy/Particular");
@@ -205,17 +208,18 @@ fn a_resource_is_stopped_as_it_was_started_and_nothing_waits_for_a_late_monitor(
     let node = LiveNode::start(home);
     without_fencing(&node);
     let did = || std::fs::read_to_string(agent.with_extension("did")).unwrap_or_default();
-    let resource = |value: &str| {
+    let resource = |(p, q): (&str, &str)| {
         format!(
             "<primitive id='a' class='ocf' provider='understudy' type='Particular'>\
-             <instance_attributes id='i'><nvpair id='p' name='p' value='{value}'/>\
+             <instance_attributes id='i'><nvpair id='p' name='p' value='{p}'/>\
+             <nvpair id='q' name='q' value='{q}'/>\
              </instance_attributes><operations><op id='m' name='monitor' interval='10s' \
              timeout='20s' start-delay='1h'/></operations></primitive>"
         )
     };
-    let settled = |value: &str, deeds: &str| {
+    let settled = |values: (&str, &str), deeds: &str| {
         let mut command = node.tool("cibadmin");
-        let xml = resource(value);
+        let xml = resource(values);
         let done = command.args(["-o", "resources", "-M", "-c", "-X", &xml]).status().unwrap();
         assert!(done.success());
         let there = || did() == deeds && node.state() == "S_IDLE";
@@ -225,6 +229,10 @@ fn a_resource_is_stopped_as_it_was_started_and_nothing_waits_for_a_late_monitor(
             std::thread::sleep(Duration::from_millis(50));
         }
     };
-    settled("good", "monitor good\nstart good\n");
-    settled("bad", "monitor good\nstart good\nstop good\nstart bad\nstop good\n");
+    let started = "monitor good 1\nstart good 1\n";
+    settled(("good", "1"), started);
+    let reloaded = format!("{started}reload-agent good 2\n");
+    settled(("good", "2"), &reloaded);
+    let stopped = format!("{reloaded}stop good 2\nstart bad 2\nstop good 2\n");
+    settled(("bad", "2"), &stopped);
 }
