@@ -32,7 +32,7 @@ enum Command {
     /// An agent of the demonstration
     #[command(hide = true)]
     DemoAgent(demo::AgentArguments),
-    /// Look at the ring of a running node
+    /// Look at the ring of a running node, change its votes, have its configuration read again
     Ring(ring::Arguments),
     /// Run this machine as a cluster node
     Run(supervisor::RunArguments),

@@ -84,6 +84,9 @@ impl Speaker {
 /// of which looks like it.
 const RELOAD: &[u8] = b"read the configuration again";
 
+/// Marks of requests below this are the quorum device's.
+const FIRST_ASKER: u64 = 16;
+
 /// What becomes of the quorum device in a reload.
 pub enum DeviceChange {
     /// It stays as it is.
@@ -116,6 +119,7 @@ pub struct Messaging {
     together: Vec<quorum::NodeId>,
     membership: Membership,
     reload_ordered: bool,
+    replies: VecDeque<(u64, Result<(), votes::Refusal>)>,
     parcels: VecDeque<Parcel>,
     failed: Option<String>,
 }
@@ -149,6 +153,7 @@ impl Messaging {
             together: Vec::new(),
             membership,
             reload_ordered: false,
+            replies: VecDeque::new(),
             parcels: VecDeque::new(),
             failed: None,
         }
@@ -417,6 +422,9 @@ impl Messaging {
                         device.synchronising(now.elapsed, ring, members);
                     }
                 }
+                votes::Output::Reply { token, result } if token >= FIRST_ASKER => {
+                    self.replies.push_back((token - FIRST_ASKER, result));
+                }
                 votes::Output::Reply { token, result } => {
                     if let Some(device) = &mut self.device {
                         device.reply(now.elapsed, token, result);
@@ -427,6 +435,18 @@ impl Messaging {
                 | votes::Output::ExtraInfo { .. } => {}
             }
         }
+    }
+
+    /// Asks something of the votes, for an administrator; the answer comes from
+    /// [`Messaging::poll_reply`] with the asker's number.
+    pub fn ask(&mut self, now: Now, asker: u64, request: votes::Request) {
+        let token = FIRST_ASKER + asker;
+        self.vote(now, votes::Input::Request { token, request });
+    }
+
+    /// The next answer to what was asked.
+    pub fn poll_reply(&mut self) -> Option<(u64, Result<(), votes::Refusal>)> {
+        self.replies.pop_front()
     }
 
     /// Has every node read its configuration again, at one point of the message order.
@@ -520,6 +540,12 @@ impl Messaging {
     pub fn name_of(&self, id: u32) -> String {
         let known = self.configured.iter().find(|node| node.id.get() == id);
         known.map_or_else(|| id.to_string(), |node| node.name.clone())
+    }
+
+    /// The node of that name, or of that id.
+    pub fn node_of(&self, name: &str) -> Option<NodeId> {
+        let known = self.configured.iter().find(|node| node.name == name);
+        known.map_or_else(|| name.parse().ok().and_then(NodeId::new), |node| Some(node.id))
     }
 
     /// All nodes of the cluster's configuration.

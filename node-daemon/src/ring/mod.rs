@@ -1,17 +1,20 @@
-//! `ring`: a running node's ring, its counters, its process groups, and the reload of its configuration.
+//! `ring`: a running node's ring, its counters, its process groups; its votes changed, its configuration
+//! read again.
+
+mod order;
 
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
 use node_daemon::messaging::RingReport;
-use node_daemon::wiring::{reload, settings, window};
+use node_daemon::wiring::{settings, window};
 
-/// What to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What to show or to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum Part {
-    /// The ring, its members and links, and the votes
+    /// The ring, its members and links, and the votes; ends with status 2 without quorum
     Status,
     /// Counters of the ring and of the links
     Stats,
@@ -19,26 +22,55 @@ enum Part {
     Groups,
     /// Have all nodes read their corosync.conf again
     Reload,
+    /// Set the expected votes of the running cluster
+    Expected {
+        /// New expected votes: not fewer than are present, nor so many that quorum is lost
+        #[arg(value_parser = order::expected_votes, allow_hyphen_values = true)]
+        votes: u32,
+    },
+    /// Set the votes of a node in the running cluster
+    Votes {
+        /// Name or id of the node
+        #[arg(value_parser = order::node)]
+        node: String,
+        /// Its new votes; refused if quorum would be lost
+        #[arg(value_parser = order::votes, allow_hyphen_values = true)]
+        votes: u32,
+    },
+    /// Let no node wait for all others any longer (wait_for_all)
+    CancelWaitForAll,
 }
 
 /// Options of `ring`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// What to show
+    /// What to show or to do
+    #[command(subcommand)]
     part: Part,
     /// State directory of the node
-    #[arg(long, value_name = "DIR", default_value_os_t = settings::default_state().to_owned())]
+    #[arg(long, value_name = "DIR", global = true, default_value_os_t = settings::default_state().to_owned())]
     state: PathBuf,
-    /// Everything, for machines
-    #[arg(long)]
+    /// Everything that is known of the ring, for machines
+    #[arg(long, global = true)]
     json: bool,
 }
 
+/// Status of `ring status` without quorum, as the classic quorum tool ends.
+const NOT_QUORATE: u8 = 2;
+
 /// Runs with arguments.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    if arguments.part == Part::Reload {
-        return reload_everywhere(arguments);
+    let state = &arguments.state;
+    match &arguments.part {
+        Part::Status | Part::Stats | Part::Groups => show(arguments),
+        Part::Reload => order::reload(state),
+        Part::Expected { votes } => order::set_expected(state, *votes),
+        Part::Votes { node, votes } => order::set_votes(state, node, *votes),
+        Part::CancelWaitForAll => order::cancel_waiting(state),
     }
+}
+
+fn show(arguments: &Arguments) -> ExitCode {
     let report = match window::look(&arguments.state) {
         Ok(report) => report,
         Err(error) => {
@@ -60,37 +92,15 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             }
         }
     } else {
-        print!("{}", text(&report, arguments.part));
+        print!("{}", text(&report, &arguments.part));
+    }
+    if arguments.part == Part::Status && !report.quorate {
+        return ExitCode::from(NOT_QUORATE);
     }
     ExitCode::SUCCESS
 }
 
-fn reload_everywhere(arguments: &Arguments) -> ExitCode {
-    println!("Reloading corosync.conf...");
-    let answer = match reload::ask(&arguments.state) {
-        Ok(answer) => answer,
-        Err(error) => {
-            eprintln!(
-                "node-daemon ring: no answer: {error}; does a node run with this state directory?"
-            );
-            return ExitCode::FAILURE;
-        }
-    };
-    if let Some(error) = answer.error {
-        eprintln!("Could not reload configuration. {error}");
-        return ExitCode::FAILURE;
-    }
-    for key in answer.changed {
-        println!("changed: {key}");
-    }
-    for notice in answer.notices {
-        println!("{notice}");
-    }
-    println!("Done");
-    ExitCode::SUCCESS
-}
-
-fn text(report: &RingReport, part: Part) -> String {
+fn text(report: &RingReport, part: &Part) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = match part {
@@ -99,7 +109,7 @@ fn text(report: &RingReport, part: Part) -> String {
             report.counters.iter().try_for_each(|(name, value)| writeln!(out, "{name} = {value}"))
         }
         Part::Groups => groups(report, &mut out),
-        Part::Reload => Ok(()),
+        _ => Ok(()),
     };
     out
 }

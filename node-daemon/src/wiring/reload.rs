@@ -1,115 +1,14 @@
 //! Reading the configuration again while the node runs (spec 70 §13.8).
 //!
-//! Whoever may open the node's state directory can ask for it, at a socket beside the ring's state. The
-//! node looks at its own file first; if that can be used, the order goes round the ring, and every node
-//! reads its own file at the same point of the message order. The one who asked gets this node's result.
-
-use std::io::{self, Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream as Stream;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+//! The node that is asked looks at its own file first; if that can be used, the order goes round the ring,
+//! and every node reads its own file at the same point of the message order. The one who asked gets this
+//! node's result.
 
 use cpg::configuration::{ClusterConfiguration, ConfigurationMap, Crypto, reload as merge_keys};
-use mio::net::{UnixListener, UnixStream};
-use mio::{Interest, Registry, Token};
-use serde::{Deserialize, Serialize};
 
 use super::NodeSettings;
+use super::orders::Answer;
 use super::settings::{SettingsError, host, parse, resolve};
-
-/// How long the one who asks waits for the answer: the order waits while a ring forms.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest answer that is read.
-const MAX_ANSWER: u64 = 1 << 20;
-/// How many may wait for an answer; more are sent away.
-const MAX_WAITING: usize = 16;
-
-/// What came of it at the node that was asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Why nothing was changed.
-    pub error: Option<String>,
-    /// Keys whose value changed, came or went.
-    pub changed: Vec<String>,
-    /// What was not changed, and why.
-    pub notices: Vec<String>,
-}
-
-impl Answer {
-    /// Nothing was changed.
-    pub fn refused(error: &dyn std::fmt::Display) -> Answer {
-        Answer { error: Some(error.to_string()), ..Answer::default() }
-    }
-}
-
-fn socket_of(state: &Path) -> PathBuf {
-    state.join("ring").join("reload")
-}
-
-/// Where one can ask, and those who wait for an answer.
-pub struct ReloadRequests {
-    listener: UnixListener,
-    path: PathBuf,
-    waiting: Vec<UnixStream>,
-}
-
-impl ReloadRequests {
-    /// Opens the socket; what an earlier run left is removed.
-    ///
-    /// # Errors
-    /// When there can be no socket.
-    pub fn open(state: &Path, registry: &Registry, token: Token) -> io::Result<ReloadRequests> {
-        let path = socket_of(state);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut listener = UnixListener::bind(&path)?;
-        registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(ReloadRequests { listener, path, waiting: Vec::new() })
-    }
-
-    /// Lets in who asks; whether anybody does.
-    pub fn accept(&mut self) -> bool {
-        let before = self.waiting.len();
-        while let Ok((stream, _)) = self.listener.accept() {
-            if self.waiting.len() < MAX_WAITING {
-                self.waiting.push(stream);
-            }
-        }
-        self.waiting.len() > before
-    }
-
-    /// Answers all who wait. The ring waits for nobody: who does not read misses it.
-    pub fn answer(&mut self, answer: &Answer) {
-        let Ok(json) = serde_json::to_vec(answer) else { return };
-        for mut stream in self.waiting.drain(..) {
-            if let Err(error) = stream.write_all(&json) {
-                log::debug!("the answer to a reload was not taken: {error}");
-            }
-        }
-    }
-}
-
-impl Drop for ReloadRequests {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Asks the node whose state is there to have the configuration read again, everywhere.
-///
-/// # Errors
-/// When no node runs with that state, it may not be asked, or no answer comes.
-pub fn ask(state: &Path) -> io::Result<Answer> {
-    let stream = Stream::connect(socket_of(state))?;
-    stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut json = Vec::new();
-    stream.take(MAX_ANSWER).read_to_end(&mut json)?;
-    serde_json::from_slice(&json).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
 
 impl NodeSettings {
     /// Reads the file again. What cannot change while the node runs stays and is named.
@@ -123,7 +22,7 @@ impl NodeSettings {
         check_links(&self.cluster, &cluster)?;
         let map = keep_protection(&self.map, merged.map, &self.cluster, &cluster, &mut notices);
         let cluster = resolve(&map, &host(self.given_name.as_deref(), &map))?;
-        let answer = Answer { error: None, changed: merged.changed, notices };
+        let answer = Answer { refused: None, changed: merged.changed, notices };
         Ok((NodeSettings { cluster, map, ..self.clone() }, answer))
     }
 }

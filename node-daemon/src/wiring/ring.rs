@@ -13,9 +13,10 @@ use quorum::Votes;
 use quorum::device::net::{NetDevice, NetDeviceError, NetNotice, NetSettings};
 use quorum::options::{NodeVotes, Section};
 use quorum::store::{FileDirectory, Persistent, Store};
+use quorum::votes::Request;
 
+use super::orders::{Answer, Caller, Code, Order, OrderDesk};
 use super::post::{Inbox, Mail, Mailbox, Postmaster};
-use super::reload::{Answer, ReloadRequests};
 use super::window::Window;
 use super::{Clock, NodeSettings, Post, SettingsError};
 use crate::messaging::{DeviceChange, Messaging, RingReport, VotesStore};
@@ -30,8 +31,8 @@ const WINDOW: Token = Token(FIRST_FREE_TOKEN + 1);
 /// The connection of the quorum device.
 const DEVICE: Token = Token(FIRST_FREE_TOKEN + 2);
 
-/// Somebody wants the configuration read again.
-const RELOAD: Token = Token(FIRST_FREE_TOKEN + 3);
+/// Somebody orders something; more tokens after it are those of the connections.
+const ORDERS: Token = Token(FIRST_FREE_TOKEN + 3);
 
 /// The configuration as it was read again.
 struct Fresh {
@@ -93,7 +94,9 @@ pub struct RingLoop {
     /// The key to which the ring is about to change.
     new_key: Option<KeyId>,
     window: Window,
-    requests: ReloadRequests,
+    desk: OrderDesk,
+    /// Who waits for a reload.
+    reloading: Vec<Caller>,
     waker: Arc<Waker>,
     inbox: Inbox,
     mailbox: Mailbox,
@@ -139,7 +142,7 @@ impl RingLoop {
         let driver = Driver::start(node.driver(directory)?)?;
         let waker = Arc::new(Waker::new(driver.registry(), Token(FIRST_FREE_TOKEN))?);
         let window = Window::open(&node.state, driver.registry(), WINDOW)?;
-        let requests = ReloadRequests::open(&node.state, driver.registry(), RELOAD)?;
+        let desk = OrderDesk::open(&node.state, driver.registry(), ORDERS)?;
         let resolved = Arc::new(AtomicBool::new(false));
         if let Some(net) = &net {
             let device = connect(net.clone(), &driver, waker.clone(), resolved.clone())?;
@@ -154,7 +157,8 @@ impl RingLoop {
             net,
             new_key,
             window,
-            requests,
+            desk,
+            reloading: Vec::new(),
             waker,
             inbox,
             mailbox,
@@ -193,8 +197,8 @@ impl RingLoop {
                     )
                 });
             }
-            if ready.contains(&RELOAD) && self.requests.accept() {
-                self.ask_for_reload();
+            if !ready.is_empty() {
+                self.take_orders(&ready);
             }
             self.messaging.handle_timeout(self.clock.now());
             more = true;
@@ -259,20 +263,54 @@ impl RingLoop {
             while let Some(parcel) = self.messaging.poll_parcel() {
                 post.pass_on(parcel);
             }
+            while let Some((caller, result)) = self.messaging.poll_reply() {
+                self.desk.answer(Caller(caller), &result.into());
+            }
             if idle {
                 return Ok(());
             }
         }
     }
 
+    fn take_orders(&mut self, ready: &[Token]) {
+        for (caller, order) in self.desk.take(ready) {
+            let request = match order {
+                Order::Reload => {
+                    self.ask_for_reload(caller);
+                    continue;
+                }
+                Order::Expected(expected) => Request::SetExpected(expected),
+                Order::CancelWaiting => Request::CancelWaiting,
+                Order::Votes { node, votes } => match self.messaging.node_of(&node) {
+                    Some(id) => Request::SetVotes { node: Some(id.into()), votes },
+                    None => {
+                        let reason = format!("node {node} is not known");
+                        self.desk.answer(caller, &Answer::refused(Code::NameNotFound, &reason));
+                        continue;
+                    }
+                },
+            };
+            self.messaging.ask(self.clock.now(), caller.0, request);
+        }
+    }
+
     /// Somebody asks: the order goes round if this node's own file can be used.
-    fn ask_for_reload(&mut self) {
+    fn ask_for_reload(&mut self, caller: Caller) {
         match self.look_again() {
-            Ok(_) => self.messaging.order_reload(),
+            Ok(_) => {
+                self.reloading.push(caller);
+                self.messaging.order_reload();
+            }
             Err(error) => {
                 log::error!("Unable to reload config file: {error}");
-                self.requests.answer(&Answer::refused(&error));
+                self.desk.answer(caller, &Answer::refused(Code::InvalidParam, &error));
             }
+        }
+    }
+
+    fn answer_reload(&mut self, answer: &Answer) {
+        for caller in self.reloading.drain(..) {
+            self.desk.answer(caller, answer);
         }
     }
 
@@ -294,7 +332,7 @@ impl RingLoop {
             Ok(fresh) => fresh,
             Err(error) => {
                 log::error!("Unable to reload config file: {error}");
-                self.requests.answer(&Answer::refused(&error));
+                self.answer_reload(&Answer::refused(Code::InvalidParam, &error));
                 return Ok(());
             }
         };
@@ -325,7 +363,7 @@ impl RingLoop {
             log::warn!("{notice}");
         }
         (self.node, self.net) = (node, net);
-        self.requests.answer(&answer);
+        self.answer_reload(&answer);
         Ok(())
     }
 

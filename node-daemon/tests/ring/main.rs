@@ -1,0 +1,5 @@
+//! What administrators order of the ring of running nodes: `node-daemon ring`.
+
+mod bed;
+mod reload;
+mod votes;
