@@ -71,7 +71,10 @@
 //! - Rings merge only when every pair of their members is proven reachable both ways, and nodes that
 //!   flap wait; a node with one-way links cannot tear a healthy ring.
 //! - The links' evidence (silence, refused datagrams) shortens the detection of a dead node; the
-//!   members still have to agree.
+//!   members still have to agree. Because it counts, a link is pinged four times within its time-out
+//!   unless something else is configured, twice as often as the reference does ([`link::Probing`]).
+//! - Links come, go and move at run time while one stays ([`driver::Driver::reconfigure`]); the reference
+//!   wants an address deleted in one reload and created in another.
 //! - A node that does not receive is evicted by the others.
 //! - Each packet missing in recovery is re-originated by one holder.
 //! - Safe delivery is real, and the transitional configuration has an identity of its own.

@@ -36,10 +36,19 @@ pub struct Reload {
     pub changed: Vec<String>,
 }
 
-fn is_fixed(key: &str) -> bool {
+/// Whether any node has an address on the link.
+fn has_link(map: &ConfigurationMap, link: &str) -> bool {
+    let end = format!(".ring{link}_addr");
+    map.under("nodelist.node.").any(|(key, _)| key.ends_with(&end))
+}
+
+/// What belongs to a link is fixed for as long as there is that link.
+fn is_fixed(key: &str, old: &ConfigurationMap, new: &ConfigurationMap) -> bool {
     let interface = key.strip_prefix("totem.interface.").and_then(|rest| rest.split_once('.'));
     FIXED_KEYS.contains(&key)
-        || interface.is_some_and(|(_, key)| FIXED_INTERFACE_KEYS.contains(&key))
+        || interface.is_some_and(|(link, key)| {
+            FIXED_INTERFACE_KEYS.contains(&key) && has_link(old, link) && has_link(new, link)
+        })
 }
 
 /// Merges a newly read file into the map in force.
@@ -54,7 +63,7 @@ pub fn reload(old: &ConfigurationMap, new: &ConfigurationMap) -> Reload {
     for (key, entry) in &new.entries {
         match old.entries.get(key) {
             Some(before) if before.value == entry.value => {}
-            _ if is_fixed(key) => refuse(key),
+            _ if is_fixed(key, old, new) => refuse(key),
             _ => {
                 map.entries.insert(key.clone(), entry.clone());
                 changed.push(key.clone());
@@ -62,7 +71,7 @@ pub fn reload(old: &ConfigurationMap, new: &ConfigurationMap) -> Reload {
         }
     }
     for key in old.entries.keys().filter(|key| !new.entries.contains_key(*key)) {
-        if is_fixed(key) {
+        if is_fixed(key, old, new) {
             refuse(key);
         } else if REPLACED.iter().any(|section| key.starts_with(section)) {
             map.entries.remove(key);

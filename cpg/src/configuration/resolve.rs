@@ -5,7 +5,7 @@ use super::{
     Blame, ConfigurationError, ConfigurationMap, ConfiguredNode, IpVersion, LocalHost, Logging,
     Names, QuorumSection, TotemTiming,
 };
-use crate::link::{LinkAddress, LinkConfiguration, LinkMode, Peer};
+use crate::link::{LinkAddress, LinkConfiguration, LinkMode, Peer, Probing};
 use crate::ring::{FlowLimits, RingConfiguration, WINDOW_BYTES};
 use crate::security::Cipher;
 use std::collections::BTreeMap;
@@ -50,9 +50,7 @@ pub struct Interface {
     pub priority: u8,
     pub ttl: u8,
     pub multicast: Option<IpAddr>,
-    pub ping_interval: Duration,
-    pub ping_timeout: Duration,
-    pub pong_count: u32,
+    pub probing: Probing,
 }
 
 /// A configuration that can be run.
@@ -120,6 +118,7 @@ impl ClusterConfiguration {
         let timing_of_links = TotemTiming::resolve(map, on_link_0);
         let token = timing_of_links.as_ref().map_or(3000, |timing| timing.token);
         let interfaces = interfaces(map, &nodes[local], transport, token)?;
+        warn_of_rare_pings(map, &interfaces, &mut warnings);
         if map.number("totem.version") != Some(2) {
             return invalid("This totem parser can only parse version 2 configurations.")
                 .blame(map, &["totem.version"]);
@@ -210,11 +209,8 @@ impl ClusterConfiguration {
                 .and_then(|interface| Some(SocketAddr::new(interface.multicast?, interface.port)));
             links.multicast.push(group.filter(|_| self.transport == Transport::Udp));
         }
-        if let Some(interface) = self.interfaces.values().next() {
-            links.ping_interval = interface.ping_interval;
-            links.ping_timeout = interface.ping_timeout;
-            links.pong_count = interface.pong_count;
-        }
+        let probing = |(link, interface): (&u8, &Interface)| (*link, interface.probing);
+        links.link_probing = self.interfaces.iter().map(probing).collect();
         links
     }
 }
@@ -367,22 +363,58 @@ fn interfaces(
             None if transport == Transport::Udp => Some(IpAddr::from([239, 192, 100, 1])),
             None => None,
         };
-        let pong_count = number("knet_pong_count").filter(|n| *n > 0).unwrap_or(2);
-        let given = |name: &str| number(name).filter(|n| *n > 0);
-        let timeout = given("knet_ping_timeout").unwrap_or(token / pong_count);
-        let interval = given("knet_ping_interval").unwrap_or(token / (pong_count * 4));
         let interface = Interface {
             port,
             priority: number("knet_link_priority").map_or(1, |priority| priority as u8),
             ttl: number("ttl").map_or(1, |ttl| ttl as u8),
             multicast,
-            ping_interval: Duration::from_millis(interval.max(1)),
-            ping_timeout: Duration::from_millis(timeout.max(2)),
-            pong_count: pong_count as u32,
+            probing: probing(map, *link, token),
         };
         interfaces.insert(*link, interface);
     }
     Ok(interfaces)
+}
+
+/// How a link is watched; a zero stands for the default.
+fn probing(map: &ConfigurationMap, link: u8, token: u64) -> Probing {
+    let given = |name: &str| {
+        map.number(&format!("totem.interface.{link}.{name}")).filter(|given| *given > 0)
+    };
+    let count = |name: &str| given(name).map(|given| u32::try_from(given).unwrap_or(u32::MAX));
+    let pong_count = count("knet_pong_count").unwrap_or(Probing::PONG_COUNT);
+    let timeout = given("knet_ping_timeout").unwrap_or(token / u64::from(pong_count)).max(2);
+    let probing = Probing::with_timeout(Duration::from_millis(timeout), pong_count);
+    let interval = given("knet_ping_interval").map(Duration::from_millis);
+    Probing {
+        interval: interval.unwrap_or(probing.interval).max(Duration::from_millis(1)),
+        precision: count("knet_ping_precision").unwrap_or(Probing::PRECISION),
+        ..probing
+    }
+}
+
+/// A link that is not pinged within its time-out goes up and down all the time.
+fn warn_of_rare_pings(
+    map: &ConfigurationMap,
+    interfaces: &BTreeMap<u8, Interface>,
+    warnings: &mut Vec<String>,
+) {
+    for (link, Interface { probing, .. }) in interfaces {
+        if probing.interval >= probing.timeout {
+            let key = format!("totem.interface.{link}.knet_ping_interval");
+            let at_fault = if map.number(&key).is_some() {
+                key
+            } else {
+                format!("totem.interface.{link}.knet_ping_timeout")
+            };
+            warnings.push(format!(
+                "{}: link {link} is pinged every {} ms, which must be less than the {} ms after which it \
+                 is taken for down",
+                map.place(&at_fault),
+                probing.interval.as_millis(),
+                probing.timeout.as_millis()
+            ));
+        }
+    }
 }
 
 /// Options of the reference that mean nothing here are accepted, and named.

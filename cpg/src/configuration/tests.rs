@@ -191,6 +191,55 @@ fn logging_errors_have_their_own_status() {
     assert_eq!(error.exit_status(), 7);
 }
 
+/// Spec 70 §11; two of the four defaults are told apart from the reference's in [`crate::link::Probing`].
+#[test]
+fn every_link_has_ping_settings_of_its_own() {
+    let two_links = BASIC
+        .replace("name: a.example", "ring1_addr: 10.1.0.1\n        name: a.example")
+        .replace("name: b", "ring1_addr: 10.1.0.2\n        name: b")
+        .replace("name: c", "ring1_addr: 10.1.0.3\n        name: c");
+    let with = |options: &str| resolve(&two_links.replace("    #options", options)).unwrap();
+    let ms = |probing: &crate::link::Probing| {
+        let (interval, timeout) = (probing.interval.as_millis(), probing.timeout.as_millis());
+        (interval, timeout, probing.pong_count, probing.precision)
+    };
+    let plain = with("");
+    let links = plain.links();
+    assert_eq!(ms(links.probing_of(0)), (456, 1825, 2, 2048), "from the token in force, 3650 ms");
+    assert_eq!(links.probing_of(0), links.probing_of(1));
+    let set = with(
+        "interface {\n linknumber: 1\n knet_ping_interval: 100\n knet_ping_timeout: 700\n \
+         knet_pong_count: 5\n knet_ping_precision: 64\n }\n interface {\n linknumber: 0\n \
+         knet_pong_count: 5\n }\n",
+    );
+    let links = set.links();
+    assert_eq!(ms(links.probing_of(0)), (182, 730, 5, 2048));
+    assert_eq!(ms(links.probing_of(1)), (100, 700, 5, 64));
+    assert_eq!(set.warnings, Vec::<String>::new());
+    let rare = with("interface {\n linknumber: 1\n knet_ping_interval: 2000\n }\n");
+    let expected = "corosync.conf:7: link 1 is pinged every 2000 ms, which must be less than the 1825 ms \
+                    after which it is taken for down";
+    assert_eq!(rare.warnings, [expected]);
+}
+
+#[test]
+fn ports_of_a_link_are_fixed_only_while_there_is_that_link() {
+    let second = "interface {\n linknumber: 1\n mcastport: 6000\n }\n";
+    let map = |text: &str| ConfigurationMap::parse("corosync.conf", text.as_bytes()).unwrap();
+    let one = map(BASIC);
+    let two_links = BASIC.replace("name: b", "ring1_addr: 10.1.0.2\n        name: b");
+    let two = map(&two_links.replace("    #options", second));
+    let added = reload(&one, &two);
+    assert_eq!(added.notices, Vec::<String>::new());
+    assert_eq!(added.map.number("totem.interface.1.mcastport"), Some(6000));
+    let moved = reload(&two, &map(&two_links.replace("    #options", &second.replace("6", "7"))));
+    let expected = "Modified entry 'totem.interface.1.mcastport' in corosync.conf cannot be changed at run-time";
+    assert_eq!(moved.notices, [expected]);
+    let removed = reload(&two, &one);
+    assert_eq!(removed.notices, Vec::<String>::new());
+    assert_eq!(removed.map.number("totem.interface.1.mcastport"), None);
+}
+
 #[test]
 fn a_reload_keeps_fixed_keys_and_drops_what_is_gone() {
     let old = ConfigurationMap::parse("f", BASIC.as_bytes()).unwrap();

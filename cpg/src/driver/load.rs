@@ -6,6 +6,7 @@ use crate::configuration::{
     Names, Transport,
 };
 use crate::endpoint::EndpointConfiguration;
+use crate::link::LinkAddress;
 use crate::security::{Key, KeyError, Keyring};
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -98,10 +99,9 @@ pub fn read_key(cluster: &ClusterConfiguration) -> Result<Option<Key>, LoadError
 }
 
 impl DriverConfiguration {
-    /// What a checked configuration means for the driver. Reads the key file.
-    pub fn from_cluster(cluster: &ClusterConfiguration) -> Result<DriverConfiguration, LoadError> {
-        let keyring = read_key(cluster)?.map(Keyring::new);
-        let binds = cluster.addresses(cluster.local_node()).into_iter().map(|end| {
+    /// Where this node listens.
+    pub fn binds_of(cluster: &ClusterConfiguration) -> Vec<LinkBind> {
+        let bind = |end: LinkAddress| {
             let interface = cluster.interfaces.get(&end.link);
             let multicast = interface
                 .and_then(|interface| interface.multicast)
@@ -109,10 +109,16 @@ impl DriverConfiguration {
             let ttl = interface.map_or(1, |interface| interface.ttl);
             let dscp = cluster.dscp;
             LinkBind { multicast, ttl, dscp, ..LinkBind::unicast(end.link, end.address) }
-        });
+        };
+        cluster.addresses(cluster.local_node()).into_iter().map(bind).collect()
+    }
+
+    /// What a checked configuration means for the driver. Reads the key file.
+    pub fn from_cluster(cluster: &ClusterConfiguration) -> Result<DriverConfiguration, LoadError> {
+        let keyring = read_key(cluster)?.map(Keyring::new);
         let state = cluster.state_dir.clone();
         Ok(DriverConfiguration {
-            binds: binds.collect(),
+            binds: DriverConfiguration::binds_of(cluster),
             endpoint: EndpointConfiguration {
                 ring: cluster.ring(),
                 links: cluster.links(),

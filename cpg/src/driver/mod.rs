@@ -108,8 +108,8 @@ pub struct Driver {
     outbound: Outbound,
     /// The token that is expected was looked for before data.
     token_sought: bool,
-    /// Bytes of receive buffer that the kernel granted, of the smallest socket.
-    granted: Option<usize>,
+    /// Bytes asked of the kernel for each socket buffer.
+    socket_buffer: usize,
     store: RingStore,
 }
 
@@ -117,25 +117,13 @@ impl Driver {
     /// Opens sockets and the store, and starts the node.
     pub fn start(mut configuration: DriverConfiguration) -> Result<Driver, DriverError> {
         let poll = Poll::new()?;
+        let socket_buffer = configuration.socket_buffer;
         let mut sockets = Vec::new();
         for bind in &configuration.binds {
-            let socket = LinkSocket::open(bind, configuration.socket_buffer, poll.registry());
-            let (link, address) = (bind.link, bind.address);
-            sockets.push(socket.map_err(|source| DriverError::Bind { link, address, source })?);
+            sockets.push(open(bind, socket_buffer, poll.registry())?);
         }
-        let ports = &mut configuration.endpoint.links.token_ports;
-        ports.resize(MAX_LINKS, 0);
-        for socket in &sockets {
-            if let Some(port) = ports.get_mut(usize::from(socket.link())) {
-                *port = socket.token_port()?;
-            }
-        }
-        let buffers: io::Result<Vec<usize>> =
-            sockets.iter().map(LinkSocket::receive_buffer).collect();
-        let granted = buffers?.into_iter().min();
-        if let Some(granted) = granted {
-            fit_to_buffer(&mut configuration.endpoint.ring.limits, granted);
-        }
+        let EndpointConfiguration { ring, links, .. } = &mut configuration.endpoint;
+        fit_to_sockets(&sockets, &mut ring.limits, links)?;
         let node = configuration.endpoint.ring.node;
         let store = RingStore::open(&configuration.state_directory, node)?;
         let mut seed = [0; 32];
@@ -156,7 +144,7 @@ impl Driver {
             sockets,
             outbound,
             token_sought,
-            granted,
+            socket_buffer,
             store,
         };
         driver.flush()?;
@@ -197,18 +185,30 @@ impl Driver {
         Ok(result)
     }
 
-    /// Changes at run time what may change, see [`Endpoint::reconfigure`]. What the sockets can take bounds
-    /// the windows as at the start.
+    /// Changes at run time what may change, see [`Endpoint::reconfigure`], and where this node listens. What
+    /// the sockets can take bounds the windows as at the start. Links that cannot be opened stay down, and
+    /// are returned; the others go on.
     pub fn reconfigure(
         &mut self,
         ring: RingConfiguration,
-        links: LinkConfiguration,
-    ) -> Result<(), DriverError> {
-        let mut change = Reconfiguration::from(ring);
-        if let Some(granted) = self.granted {
-            fit_to_buffer(&mut change.limits, granted);
+        mut links: LinkConfiguration,
+        binds: &[LinkBind],
+    ) -> Result<Vec<DriverError>, DriverError> {
+        self.flush()?;
+        let mut failed = Vec::new();
+        self.sockets.retain(|socket| binds.contains(socket.bind()));
+        for bind in binds {
+            if !self.sockets.iter().any(|socket| socket.bind() == bind) {
+                match open(bind, self.socket_buffer, self.poll.registry()) {
+                    Ok(socket) => self.sockets.push(socket),
+                    Err(error) => failed.push(error),
+                }
+            }
         }
-        self.act_on_endpoint(|endpoint, now| endpoint.reconfigure(change, links, now))
+        let mut change = Reconfiguration::from(ring);
+        fit_to_sockets(&self.sockets, &mut change.limits, &mut links)?;
+        self.act_on_endpoint(|endpoint, now| endpoint.reconfigure(change, links, now))?;
+        Ok(failed)
     }
 
     /// The next event; drain after every call.
@@ -318,6 +318,36 @@ impl Driver {
     pub fn is_behind(&self) -> bool {
         self.sockets.iter().any(LinkSocket::is_readable)
     }
+}
+
+fn open(bind: &LinkBind, buffer: usize, registry: &Registry) -> Result<LinkSocket, DriverError> {
+    let (link, address) = (bind.link, bind.address);
+    LinkSocket::open(bind, buffer, registry).map_err(|source| DriverError::Bind {
+        link,
+        address,
+        source,
+    })
+}
+
+/// What follows from the sockets for the windows and for where tokens are read.
+fn fit_to_sockets(
+    sockets: &[LinkSocket],
+    limits: &mut FlowLimits,
+    links: &mut LinkConfiguration,
+) -> io::Result<()> {
+    links.token_ports = vec![0; MAX_LINKS];
+    let mut smallest: Option<usize> = None;
+    for socket in sockets {
+        if let Some(port) = links.token_ports.get_mut(usize::from(socket.link())) {
+            *port = socket.token_port()?;
+        }
+        let granted = socket.receive_buffer()?;
+        smallest = Some(smallest.map_or(granted, |known| known.min(granted)));
+    }
+    if let Some(granted) = smallest {
+        fit_to_buffer(limits, granted);
+    }
+    Ok(())
 }
 
 const BATCHES_PER_TURN: usize = 8;

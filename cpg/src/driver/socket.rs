@@ -56,6 +56,7 @@ enum Source {
 
 pub(super) struct LinkSocket {
     link: u8,
+    bind: LinkBind,
     socket: UdpSocket,
     group: Option<UdpSocket>,
     tokens: UdpSocket,
@@ -123,6 +124,7 @@ impl LinkSocket {
         }
         Ok(LinkSocket {
             link: bind_to.link,
+            bind: bind_to.clone(),
             socket,
             group,
             tokens,
@@ -137,6 +139,11 @@ impl LinkSocket {
 
     pub(super) fn link(&self) -> u8 {
         self.link
+    }
+
+    /// Where it listens.
+    pub(super) fn bind(&self) -> &LinkBind {
+        &self.bind
     }
 
     /// Takes note of an event with this token of the poll; false when it is not of this link.

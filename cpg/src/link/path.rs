@@ -1,6 +1,6 @@
 //! One link to one peer: pings, answers, round-trip time, path MTU.
 
-use super::{ASSUMED_DATAGRAM, LinkConfiguration, SMALLEST_DATAGRAM};
+use super::{ASSUMED_DATAGRAM, Probing, SMALLEST_DATAGRAM};
 use crate::time::Time;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct LinkState {
     pub address: SocketAddr,
     /// Answers come back.
     pub connected: bool,
-    /// Smoothed round-trip time.
+    /// Round-trip time, averaged over [`Probing::precision`] answers.
     pub round_trip: Duration,
     /// Largest datagram that was answered.
     pub mtu: usize,
@@ -49,7 +49,11 @@ pub(super) struct Path {
     challenges: VecDeque<Challenge>,
     answers: u32,
     last_answer: Option<Time>,
+    /// Of the last few answers.
     round_trip: Duration,
+    /// Of many.
+    average: Duration,
+    averaged: u32,
     next_ping: Time,
     probe: usize,
     /// For each probed size, how many probes have gone unanswered in a row.
@@ -69,6 +73,8 @@ impl Path {
             answers: 0,
             last_answer: None,
             round_trip: Duration::ZERO,
+            average: Duration::ZERO,
+            averaged: 0,
             next_ping: now,
             probe: 0,
             unanswered: [0; SIZES.len()],
@@ -89,8 +95,8 @@ impl Path {
     }
 
     /// Notes a ping with this nonce.
-    pub(super) fn ping(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) {
-        let wait = if self.up { config.ping_interval } else { config.ping_interval.min(EAGER) };
+    pub(super) fn ping(&mut self, nonce: u64, probing: &Probing, now: Time) {
+        let wait = if self.up { probing.interval } else { probing.interval.min(EAGER) };
         self.next_ping = now + wait;
         self.challenge(Challenge { nonce, sent: now, size: 0, token_road: false });
     }
@@ -145,7 +151,7 @@ impl Path {
     }
 
     /// An answer; false when its nonce is not one of this link's challenges.
-    pub(super) fn pong(&mut self, nonce: u64, config: &LinkConfiguration, now: Time) -> bool {
+    pub(super) fn pong(&mut self, nonce: u64, probing: &Probing, now: Time) -> bool {
         let Some(at) = self.challenges.iter().position(|c| c.nonce == nonce) else { return false };
         let Some(challenge) = self.challenges.remove(at) else { return false };
         if challenge.token_road {
@@ -155,26 +161,28 @@ impl Path {
         let passed = now.since(challenge.sent);
         self.round_trip =
             if self.answers == 0 { passed } else { (self.round_trip * 7 + passed) / 8 };
+        self.average = (self.average * self.averaged + passed) / (self.averaged + 1);
+        self.averaged = (self.averaged + 1).min(probing.precision.max(1) - 1);
         self.last_answer = Some(now);
         self.answers = self.answers.saturating_add(1);
         if let Some(index) = SIZES.iter().position(|size| *size == challenge.size) {
             self.answered[index] = true;
             self.unanswered[index] = 0;
         }
-        if !self.up && self.answers < config.pong_count {
+        if !self.up && self.answers < probing.pong_count {
             self.hurry(now); // the next answer may already make the link work
         }
         true
     }
 
     /// Judges the link; true when its state changed.
-    pub(super) fn judge(&mut self, config: &LinkConfiguration, now: Time) -> bool {
-        let fresh = self.last_answer.is_some_and(|at| now.since(at) <= config.ping_timeout);
-        let up = fresh && (self.up || self.answers >= config.pong_count);
+    pub(super) fn judge(&mut self, probing: &Probing, now: Time) -> bool {
+        let fresh = self.last_answer.is_some_and(|at| now.since(at) <= probing.timeout);
+        let up = fresh && (self.up || self.answers >= probing.pong_count);
         if !fresh {
             self.answers = 0;
         }
-        let proven = |at: &Time| up && now.since(*at) <= config.ping_timeout;
+        let proven = |at: &Time| up && now.since(*at) <= probing.timeout;
         self.token_answer = self.token_answer.filter(proven);
         let changed = up != self.up;
         self.up = up;
@@ -207,12 +215,17 @@ impl Path {
         }
     }
 
+    /// Round-trip time of the last few answers.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
     pub(super) fn state(&self) -> LinkState {
         LinkState {
             link: self.link,
             address: self.address,
             connected: self.up,
-            round_trip: self.round_trip,
+            round_trip: self.average,
             mtu: self.datagram(),
         }
     }

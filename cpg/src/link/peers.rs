@@ -2,7 +2,7 @@
 
 use super::fragment::{self, Fragments};
 use super::path::Path;
-use super::{LinkConfiguration, LinkMode, LinkState, LinkStatistics, MAX_LINKS, Peer};
+use super::{LinkAddress, LinkConfiguration, LinkMode, LinkState, LinkStatistics, MAX_LINKS, Peer};
 use crate::identity::NodeId;
 use crate::report::Road;
 use crate::security::{DerivedKeys, Frame, Keyring, MAX_OVERHEAD, ReplayWindow, Sealer};
@@ -98,6 +98,8 @@ impl Target {
 #[derive(Debug)]
 pub struct Links {
     configuration: LinkConfiguration,
+    /// Where this node listens, as far as it was told.
+    own: Vec<LinkAddress>,
     sealer: Sealer,
     rng: StdRng,
     peers: Vec<PeerState>,
@@ -130,22 +132,42 @@ impl Links {
             fragment_id: 0,
             next: now,
             last_run: now,
+            own: own_addresses(&configuration),
             configuration: LinkConfiguration { peers: Vec::new(), ..configuration.clone() },
         };
         configuration.peers.into_iter().for_each(|peer| links.add_peer(peer, now));
         links
     }
 
-    /// Adds a peer, or replaces its addresses.
+    /// Adds a peer, or replaces its addresses: links whose address stays go on, the others have to prove
+    /// themselves.
     pub fn add_peer(&mut self, peer: Peer, now: Time) {
         if peer.node == self.configuration.node {
             return;
         }
-        let addresses = peer.addresses.iter().take(MAX_LINKS);
-        let paths = addresses.map(|end| Path::new(end.link, end.address, now)).collect();
-        self.remove_peer(peer.node);
+        let mut known = match self.peer(peer.node) {
+            Some(at) => std::mem::take(&mut self.peers[at].paths),
+            None => Vec::new(),
+        };
+        let path = |end: &LinkAddress| {
+            let same = |path: &Path| (path.link, path.address) == (end.link, end.address);
+            match known.iter().position(same) {
+                Some(at) => known.swap_remove(at),
+                None => Path::new(end.link, end.address, now),
+            }
+        };
+        let paths: Vec<Path> = peer.addresses.iter().take(MAX_LINKS).map(path).collect();
+        self.next = now;
+        self.configuration.peers.retain(|known| known.node != peer.node);
+        let node = peer.node;
+        self.configuration.peers.push(peer);
+        if let Some(at) = self.peer(node) {
+            self.peers[at].paths = paths;
+            self.judge(at, now);
+            return;
+        }
         self.peers.push(PeerState {
-            node: peer.node,
+            node,
             paths,
             session: None,
             candidate: None,
@@ -157,8 +179,6 @@ impl Links {
             turn: 0,
         });
         self.peers.sort_by_key(|peer| peer.node);
-        self.configuration.peers.push(peer);
-        self.next = now;
     }
 
     /// Removes a peer; its datagrams are refused from now on.
@@ -171,9 +191,20 @@ impl Links {
         }
     }
 
-    /// Changes at run time what may change. Peers whose addresses stay keep their links; where this node
-    /// listens for tokens and the multicast groups stay as they are.
+    /// Changes at run time what may change: all but the multicast groups. Links whose addresses stay at
+    /// both ends go on; those where this node itself listens elsewhere have to prove themselves.
     pub fn reconfigure(&mut self, new: LinkConfiguration, now: Time) {
+        let own = own_addresses(&new);
+        let renewed = |link: u8| {
+            let on = |ends: &[LinkAddress]| ends.iter().find(|end| end.link == link).copied();
+            on(&own) != on(&self.own)
+        };
+        for peer in &mut self.peers {
+            for path in peer.paths.iter_mut().filter(|path| renewed(path.link)) {
+                *path = Path::new(path.link, path.address, now);
+            }
+        }
+        self.own = own;
         let gone = |node: &NodeId| !new.peers.iter().any(|peer| peer.node == *node);
         let present: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
         present.into_iter().filter(gone).for_each(|node| self.remove_peer(node));
@@ -184,9 +215,9 @@ impl Links {
         }
         self.configuration.mode = new.mode;
         self.configuration.priorities = new.priorities;
-        self.configuration.ping_interval = new.ping_interval;
-        self.configuration.ping_timeout = new.ping_timeout;
-        self.configuration.pong_count = new.pong_count;
+        self.configuration.token_ports = new.token_ports;
+        self.configuration.probing = new.probing;
+        self.configuration.link_probing = new.link_probing;
         self.next = now;
     }
 
@@ -405,10 +436,10 @@ impl Links {
     }
 
     fn answered(&mut self, at: usize, frame: &Frame, nonce: u64, link: u8, now: Time) -> bool {
-        let configuration = &self.configuration;
+        let probing = self.configuration.probing_of(link);
         let peer = &mut self.peers[at];
         let path = peer.paths.iter_mut().find(|path| path.link == link);
-        if !path.is_some_and(|path| path.pong(nonce, configuration, now)) {
+        if !path.is_some_and(|path| path.pong(nonce, probing, now)) {
             return false; // not an answer to a challenge of this boot
         }
         self.statistics.pongs_rx += 1;
@@ -428,7 +459,7 @@ impl Links {
     fn judge(&mut self, at: usize, now: Time) {
         let peer = &mut self.peers[at];
         for path in &mut peer.paths {
-            if path.judge(&self.configuration, now) {
+            if path.judge(self.configuration.probing_of(path.link), now) {
                 let counter = if path.up {
                     &mut self.statistics.link_up
                 } else {
@@ -453,7 +484,7 @@ impl Links {
             peer.silent = true;
             self.events.push_back(LinkEvent::Dead(peer.node));
         }
-        let timeout = self.configuration.ping_timeout;
+        let timeout = silence(&self.configuration, &peer.paths);
         if !peer.silent && peer.last_heard.is_some_and(|heard| now.since(heard) > timeout) {
             peer.silent = true;
             self.events.push_back(LinkEvent::Silent(peer.node, true));
@@ -472,7 +503,7 @@ impl Links {
             }
             let theirs = peer.paths.iter().any(|path| path.address == to);
             if theirs && !peer.silent && peer.last_heard.is_some() && peer.doubt.is_none() {
-                let round_trip = peer.paths.iter().map(|path| path.state().round_trip).max();
+                let round_trip = peer.paths.iter().map(Path::round_trip).max();
                 peer.doubt = Some(now + DOUBT.max(round_trip.unwrap_or_default() * 3));
                 peer.paths.iter_mut().for_each(|path| path.hurry(now));
                 self.next = now;
@@ -486,7 +517,8 @@ impl Links {
             return;
         }
         let late = now.since(self.next);
-        if self.last_run < self.next && late > self.configuration.ping_timeout / 2 {
+        let shortest = self.shortest_timeout();
+        if self.last_run < self.next && late > shortest / 2 {
             self.forgive(now);
         }
         self.last_run = now;
@@ -500,11 +532,18 @@ impl Links {
         }
         let pings = self.peers.iter().flat_map(|peer| &peer.paths).map(Path::next_ping).min();
         let doubts = self.peers.iter().filter_map(|peer| peer.doubt).min();
-        let timeout = self.configuration.ping_timeout;
-        let silences = self.peers.iter().filter(|peer| !peer.silent);
-        let silences = silences.filter_map(|peer| Some(peer.last_heard? + timeout + TICK)).min();
-        let soon = earliest(Some(now + timeout / 4), earliest(doubts, silences));
+        let until = |peer: &PeerState| {
+            Some(peer.last_heard? + silence(&self.configuration, &peer.paths) + TICK)
+        };
+        let silences = self.peers.iter().filter(|peer| !peer.silent).filter_map(until).min();
+        let soon = earliest(Some(now + shortest / 4), earliest(doubts, silences));
         self.next = earliest(pings, soon).unwrap_or(now);
+    }
+
+    fn shortest_timeout(&self) -> Duration {
+        let links = self.configuration.link_probing.values();
+        let timeouts = links.chain([&self.configuration.probing]).map(|probing| probing.timeout);
+        timeouts.min().unwrap_or(self.configuration.probing.timeout)
     }
 
     /// This process did not run for a while: silence is nobody's fault.
@@ -518,7 +557,7 @@ impl Links {
     fn ping(&mut self, at: usize, index: usize, now: Time) {
         let (nonce, probe, token_nonce) = (self.rng.random(), self.rng.random(), self.rng.random());
         let path = &mut self.peers[at].paths[index];
-        path.ping(nonce, &self.configuration, now);
+        path.ping(nonce, self.configuration.probing_of(path.link), now);
         let size = path.probe(probe, now);
         let (link, to) = (path.link, path.address);
         let token_road = path.challenge_token_road(token_nonce, now);
@@ -554,6 +593,17 @@ impl Links {
     pub fn poll_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }
+}
+
+fn own_addresses(configuration: &LinkConfiguration) -> Vec<LinkAddress> {
+    let me = configuration.peers.iter().find(|peer| peer.node == configuration.node);
+    me.map(|me| me.addresses.clone()).unwrap_or_default()
+}
+
+/// How long a peer with these links may say nothing.
+fn silence(configuration: &LinkConfiguration, paths: &[Path]) -> Duration {
+    let timeouts = paths.iter().map(|path| configuration.probing_of(path.link).timeout);
+    timeouts.max().unwrap_or(configuration.probing.timeout)
 }
 
 fn ping_body(kind: u8, nonce: u64, link: u8, token_port: u16, padding: usize) -> BytesMut {

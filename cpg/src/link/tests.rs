@@ -3,6 +3,8 @@ use crate::report::Road;
 use crate::security::{Cipher, Key, Keyring};
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 fn id(number: u32) -> NodeId {
     NodeId::new(number).unwrap()
@@ -43,6 +45,11 @@ struct Pair {
     mtu: usize,
     /// What goes to this port is lost.
     deaf_port: Option<u16>,
+    /// Where node 2 is on link 1, if it has moved there.
+    moved: Option<SocketAddr>,
+    /// So much of what is sent is lost by chance.
+    loss: f64,
+    chance: StdRng,
 }
 
 impl Pair {
@@ -55,6 +62,9 @@ impl Pair {
             broken: vec![],
             mtu: usize::MAX,
             deaf_port: None,
+            moved: None,
+            loss: 0.0,
+            chance: StdRng::seed_from_u64(1),
         }
     }
 
@@ -65,7 +75,11 @@ impl Pair {
                 self.record.push((at, transmit.clone()));
                 let lost = self.broken.contains(&transmit.link)
                     || transmit.datagram.len() > self.mtu
-                    || self.deaf_port == Some(transmit.to.port());
+                    || self.deaf_port == Some(transmit.to.port())
+                    || at == 0
+                        && transmit.link == 1
+                        && self.moved.is_some_and(|to| to != transmit.to)
+                    || self.loss > 0.0 && self.chance.random_bool(self.loss);
                 if !lost {
                     self.arrive(1 - at, &transmit);
                 }
@@ -79,7 +93,8 @@ impl Pair {
     }
 
     fn arrive(&mut self, to: usize, transmit: &Transmit) {
-        let from = address(2 - to as u32, transmit.link);
+        let home = address(2 - to as u32, transmit.link);
+        let from = self.moved.filter(|_| to == 0 && transmit.link == 1).unwrap_or(home);
         let datagram = BytesMut::from(&transmit.datagram[..]);
         self.ends[to].handle_datagram(transmit.link, from, datagram, self.now);
     }
@@ -121,8 +136,10 @@ fn reachability_is_proven_both_ways_and_lost_with_the_pings() {
 fn probes_that_the_network_does_not_carry_leave_a_link_up() {
     let ends = [1, 2].map(|node| {
         let configuration = LinkConfiguration {
-            ping_interval: Duration::from_millis(250),
-            ping_timeout: Duration::from_millis(500),
+            probing: Probing {
+                interval: Duration::from_millis(250),
+                ..Probing::with_timeout(Duration::from_millis(500), 2)
+            },
             ..configuration(node, 1)
         };
         Links::new(configuration, Some(keyring(7)), [node as u8; 32], Time::ZERO)
@@ -269,4 +286,130 @@ fn tokens_take_a_road_of_their_own_once_it_is_proven() {
     let lost =
         |event: &LinkEvent| matches!(event, LinkEvent::Reachable(_, false) | LinkEvent::Dead(_));
     assert!(!pair.events.iter().flatten().any(lost), "the link itself never failed");
+}
+
+/// One link is watched closely, the other patiently; each as it is configured.
+#[test]
+fn every_link_is_watched_as_it_is_configured() {
+    let ms = Duration::from_millis;
+    let patient =
+        Probing { interval: ms(300), pong_count: 4, ..Probing::with_timeout(ms(2000), 4) };
+    let ends = [1, 2].map(|node| {
+        let link_probing = BTreeMap::from([(1, patient)]);
+        let configuration = LinkConfiguration { link_probing, ..configuration(node, 2) };
+        Links::new(configuration, Some(keyring(7)), [node as u8; 32], Time::ZERO)
+    });
+    let mut pair = Pair::new(ends);
+    pair.run(ms(5000));
+    pair.record.clear();
+    pair.run(ms(3000));
+    let datagrams = |link| pair.record.iter().filter(|(at, t)| (*at, t.link) == (0, link)).count();
+    let (close, rare) = (datagrams(0), datagrams(1));
+    // Pings, probes of size in every second and answers: 24 of the one, 10 of the other.
+    assert!((48..=72).contains(&close) && (20..=30).contains(&rare), "{close} and {rare}");
+    pair.broken = vec![0, 1];
+    let down = |pair: &Pair| -> Vec<u8> {
+        let states = pair.ends[0].states();
+        states[0].1.iter().filter(|link| !link.connected).map(|link| link.link).collect()
+    };
+    pair.run(ms(700));
+    assert_eq!(down(&pair), [0]);
+    assert!(!pair.events[0].contains(&LinkEvent::Silent(id(2), true)), "the other may still speak");
+    pair.run(ms(1600));
+    assert_eq!(down(&pair), [0, 1]);
+    assert!(pair.events[0].contains(&LinkEvent::Silent(id(2), true)));
+}
+
+/// Why a link is pinged twice as often as the reference does it unless something else is configured.
+#[test]
+fn the_default_interval_takes_a_lossy_link_for_down_less_often() {
+    let times_down = |pings: u32| {
+        let ends = [1, 2].map(|node| {
+            let mut configuration = configuration(node, 1);
+            configuration.probing.interval = configuration.probing.timeout / pings;
+            Links::new(configuration, Some(keyring(7)), [node as u8; 32], Time::ZERO)
+        });
+        let mut pair = Pair::new(ends);
+        pair.loss = 0.05;
+        pair.run(Duration::from_secs(3600));
+        pair.ends.iter().map(|end| end.statistics().link_down).sum::<u64>()
+    };
+    let (ours, reference) = (times_down(Probing::PINGS), times_down(2));
+    assert!(reference > 2 * ours, "{ours} times down, {reference} with two pings in a time-out");
+    assert_eq!(configuration(1, 1).probing.interval, Duration::from_millis(1000 / 8));
+}
+
+#[test]
+fn the_round_trip_that_is_shown_is_the_average_of_as_many_answers_as_are_configured() {
+    let ms = Duration::from_millis;
+    let shown = |precision, answers: &[u64]| {
+        let probing = Probing { precision, ..Probing::with_timeout(ms(1000), 2) };
+        let (mut path, mut now) = (path::Path::new(0, address(2, 0), Time::ZERO), Time::ZERO);
+        for (nonce, wait) in answers.iter().enumerate() {
+            path.ping(nonce as u64, &probing, now);
+            now = now + ms(*wait);
+            assert!(path.pong(nonce as u64, &probing, now));
+        }
+        path.state().round_trip
+    };
+    assert_eq!(shown(2048, &[10, 20, 30]), ms(20));
+    assert_eq!(shown(1, &[10, 20, 30]), ms(30));
+    assert_eq!(shown(2, &[10, 20, 30]), Duration::from_micros(22_500));
+}
+
+/// What a reload does to links: one comes, one moves, one goes; the one that stays carries the packets.
+#[test]
+fn links_come_move_and_go_beside_one_that_stays() {
+    let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
+    pair.run(Duration::from_millis(500));
+    let change = |pair: &mut Pair, count: u8, moved: Option<SocketAddr>| {
+        for (at, node) in [(0, 1), (1, 2)] {
+            let mut new = configuration(node, count);
+            for peer in new.peers.iter_mut().filter(|peer| peer.node == id(2)) {
+                let ends = peer.addresses.iter_mut().filter(|end| end.link == 1);
+                ends.for_each(|end| end.address = moved.unwrap_or(end.address));
+            }
+            pair.ends[at].reconfigure(new, pair.now);
+        }
+        pair.moved = moved;
+    };
+    let connected = |pair: &Pair| -> Vec<(u8, bool)> {
+        pair.ends
+            .iter()
+            .flat_map(Links::states)
+            .flat_map(|(_, links)| links)
+            .map(|l| (l.link, l.connected))
+            .collect()
+    };
+    let carries = |pair: &mut Pair| {
+        let before = pair.packets(1);
+        pair.send(0, b"packet");
+        pair.packets(1) - before
+    };
+    change(&mut pair, 2, None);
+    assert_eq!(connected(&pair), [(0, true), (1, false), (0, true), (1, false)]);
+    assert_eq!(carries(&mut pair), 1);
+    pair.run(Duration::from_millis(500));
+    assert!(connected(&pair).iter().all(|(_, up)| *up), "the new one has proven itself");
+    // Node 2 moves on link 1: at both ends it is no longer trusted.
+    change(&mut pair, 2, Some(SocketAddr::from(([10, 9, 0, 2], 5405))));
+    assert_eq!(connected(&pair), [(0, true), (1, false), (0, true), (1, false)]);
+    assert_eq!(carries(&mut pair), 1);
+    pair.run(Duration::from_millis(500));
+    assert!(connected(&pair).iter().all(|(_, up)| *up), "at the new address");
+    pair.broken = vec![0];
+    pair.run(Duration::from_millis(700));
+    assert_eq!(carries(&mut pair), 1, "the moved link carries alone");
+    pair.broken.clear();
+    pair.run(Duration::from_millis(500));
+    change(&mut pair, 1, None);
+    assert_eq!(connected(&pair), [(0, true), (0, true)]);
+    assert_eq!(carries(&mut pair), 1);
+    let lost = |event: &LinkEvent| {
+        matches!(event, LinkEvent::Reachable(_, false) | LinkEvent::Silent(_, true))
+    };
+    assert!(!pair.events.iter().flatten().any(lost), "nobody was out of reach");
+    change(&mut pair, 0, None);
+    pair.step();
+    assert!(pair.events[0].contains(&LinkEvent::Reachable(id(2), false)), "without links it is");
 }

@@ -89,6 +89,13 @@ pub(super) fn reload(state: &Path) -> ExitCode {
     for notice in answer.notices {
         println!("{notice}");
     }
+    if !answer.errors.is_empty() {
+        for error in answer.errors {
+            eprintln!("ERROR from reload: {error} - see the node's log for more information");
+        }
+        eprintln!("Errors in applying config, corosync.conf might not match the running system");
+        return ExitCode::FAILURE;
+    }
     println!("Done");
     ExitCode::SUCCESS
 }

@@ -93,8 +93,10 @@ pub struct Answer {
     pub refused: Option<Refused>,
     /// Keys whose value changed, came or went in a reload.
     pub changed: Vec<String>,
-    /// What was not changed, and why.
+    /// What was not changed, because it cannot change while the node runs.
     pub notices: Vec<String>,
+    /// What should have changed and could not.
+    pub errors: Vec<String>,
 }
 
 impl Answer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cpg::driver::{Driver, DriverError, FIRST_FREE_TOKEN};
+use cpg::driver::{Driver, DriverConfiguration, DriverError, FIRST_FREE_TOKEN};
 use cpg::node::NodeEvent;
 use cpg::security::{Key, KeyId};
 use mio::{Token, Waker};
@@ -17,6 +17,7 @@ use quorum::votes::Request;
 
 use super::orders::{Answer, Caller, Code, Order, OrderDesk};
 use super::post::{Inbox, Mail, Mailbox, Postmaster};
+use super::reload::check_reach;
 use super::window::Window;
 use super::{Clock, NodeSettings, Post, SettingsError};
 use crate::messaging::{DeviceChange, Messaging, RingReport, VotesStore};
@@ -296,8 +297,11 @@ impl RingLoop {
 
     /// Somebody asks: the order goes round if this node's own file can be used.
     fn ask_for_reload(&mut self, caller: Caller) {
-        match self.look_again() {
-            Ok(_) => {
+        let usable = self.look_again().and_then(|fresh| {
+            check_reach(self.driver.endpoint(), self.node.cluster(), fresh.node.cluster())
+        });
+        match usable {
+            Ok(()) => {
                 self.reloading.push(caller);
                 self.messaging.order_reload();
             }
@@ -346,14 +350,18 @@ impl RingLoop {
                     Ok(device) => DeviceChange::Replace(Some(Box::new(device))),
                     Err(error) => {
                         log::error!("quorum device: {error}");
-                        answer.notices.push(format!("the quorum device is off: {error}"));
+                        answer.errors.push(format!("the quorum device is off: {error}"));
                         DeviceChange::Replace(None)
                     }
                 }
             }
         };
         let cluster = node.cluster();
-        self.driver.reconfigure(cluster.ring(), cluster.links())?;
+        let binds = DriverConfiguration::binds_of(cluster);
+        for error in self.driver.reconfigure(cluster.ring(), cluster.links(), &binds)? {
+            log::error!("{error}");
+            answer.errors.push(error.to_string());
+        }
         if let Some(key) = key {
             self.change_key(key, &mut answer)?;
         }
@@ -382,7 +390,7 @@ impl RingLoop {
             }
             Err(error) => {
                 log::error!("the new key: {error}");
-                answer.notices.push(format!("the new key: {error}"));
+                answer.errors.push(format!("the new key: {error}"));
             }
         }
         Ok(())
