@@ -4,7 +4,7 @@ use crate::identity::{Incarnation, NodeId, RingId};
 use crate::membership::{Flapping, Sighting};
 use crate::mutation::Mutation;
 use crate::packing::Outbox;
-use crate::report::{Configuration, Delivery, Output, Road};
+use crate::report::{Configuration, Delivery, Fault, MANY_ATTEMPTS, Output, Road, Trouble};
 use crate::ring::RingConfiguration;
 use crate::statistics::RingStatistics;
 use crate::time::Time;
@@ -26,6 +26,9 @@ pub(crate) struct Environment {
     /// Packets this node sends to itself: a ring of one passes its token here.
     pub loopback: VecDeque<Packet>,
     pub deliveries: VecDeque<Delivery>,
+    pub troubles: VecDeque<Trouble>,
+    /// Attempts to form a ring that failed since one was installed.
+    pub failed_attempts: u32,
     pub statistics: RingStatistics,
     pub outbox: Outbox,
     /// Nodes proven reachable both ways.
@@ -56,6 +59,8 @@ impl Environment {
             outputs: Default::default(),
             loopback: Default::default(),
             deliveries: Default::default(),
+            troubles: Default::default(),
+            failed_attempts: 0,
             statistics: RingStatistics::default(),
             outbox: Outbox::default(),
             reachable: Default::default(),
@@ -125,6 +130,21 @@ impl Environment {
 
     pub(crate) fn deliver_configuration(&mut self, configuration: Configuration) {
         self.deliveries.push_back(Delivery::Configuration(configuration));
+    }
+
+    /// An attempt to form a ring has failed. Each takes a time-out, so what is told of them is limited.
+    pub(crate) fn attempt_failed(&mut self) {
+        self.failed_attempts += 1;
+        if self.failed_attempts > MANY_ATTEMPTS {
+            self.statistics.firewall_enabled_or_nic_failure = 1;
+            self.troubles.push_back(Trouble::CannotForm(Fault::ContinuousGather));
+        }
+    }
+
+    /// A ring is installed.
+    pub(crate) fn attempt_worked(&mut self) {
+        self.failed_attempts = 0;
+        self.statistics.firewall_enabled_or_nic_failure = 0;
     }
 
     /// Another configured node. What others claim to be is not looked at, so that nothing grows

@@ -11,7 +11,9 @@ use crate::identity::{NodeId, RingId};
 #[cfg(feature = "mutations")]
 use crate::mutation::Mutation;
 use crate::packing::Reassembly;
-use crate::protocol::{Boot, Configuration, ConfigurationKind, Delivery, Output, Protocol};
+use crate::protocol::{
+    Boot, Configuration, ConfigurationKind, Delivery, Output, Protocol, Trouble,
+};
 use crate::ring::RingConfiguration;
 use crate::time::Time;
 use crate::wire::Guarantee;
@@ -42,6 +44,8 @@ pub enum NodeEvent {
     ActivateKey(u8),
     /// All nodes send with the key of this id; the others may be dropped.
     RetireKeysExcept(u8),
+    /// Something that whoever runs the node should look into.
+    Trouble(Trouble),
 }
 
 /// See the module's documentation.
@@ -246,6 +250,9 @@ impl Node {
                 }
                 Delivery::Configuration(configuration) => self.change(configuration, now),
             }
+        }
+        while let Some(trouble) = self.protocol.poll_trouble() {
+            self.events.push_back(NodeEvent::Trouble(trouble));
         }
     }
 

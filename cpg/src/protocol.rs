@@ -8,7 +8,8 @@
 //! ```
 
 pub use crate::report::{
-    Boot, Configuration, ConfigurationKind, Delivery, OrderingState, Output, PhaseName, Road,
+    Boot, Configuration, ConfigurationKind, Delivery, Fault, MANY_ATTEMPTS, OrderingState, Output,
+    PhaseName, Road, ScheduleMiss, Trouble,
 };
 
 use crate::environment::Environment;
@@ -223,6 +224,12 @@ impl Protocol {
     #[must_use]
     pub fn poll_delivery(&mut self) -> Option<Delivery> {
         self.env.deliveries.pop_front()
+    }
+
+    /// The next thing to look into; drain until `None` after every call that takes `now`.
+    #[must_use]
+    pub fn poll_trouble(&mut self) -> Option<Trouble> {
+        self.env.troubles.pop_front()
     }
 
     /// When to call [`Protocol::handle_timeout`] next.

@@ -33,6 +33,8 @@ pub struct RingStatistics {
     pub recovery_token_lost: u64,
     pub consensus_timeouts: u64,
     pub continuous_gather: u64,
+    /// 1 while no ring has come about for several attempts.
+    pub firewall_enabled_or_nic_failure: u64,
     /// Packets of another ring, duplicates, and packets that did not decode.
     pub rx_msg_dropped: u64,
     pub rx_undecodable: u64,
@@ -79,6 +81,7 @@ impl RingStatistics {
             ("recovery_token_lost", self.recovery_token_lost),
             ("consensus_timeouts", self.consensus_timeouts),
             ("continuous_gather", self.continuous_gather),
+            ("firewall_enabled_or_nic_failure", self.firewall_enabled_or_nic_failure),
             ("rx_msg_dropped", self.rx_msg_dropped),
             ("rx_undecodable", self.rx_undecodable),
             ("recovery_discarded", self.recovery_discarded),

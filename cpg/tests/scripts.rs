@@ -201,6 +201,7 @@ fn describe(event: &NodeEvent) -> Option<String> {
         )),
         NodeEvent::Client(_, Event::View(change)) => Some(view(change)),
         NodeEvent::Synchronised(_) => Some("synchronised".to_owned()),
+        NodeEvent::Trouble(trouble) => Some(format!("trouble: {trouble:?}")),
         NodeEvent::Client(_, Event::Ring(_))
         | NodeEvent::Delivered { .. }
         | NodeEvent::ActivateKey(_)

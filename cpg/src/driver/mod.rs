@@ -37,6 +37,7 @@ mod outbound;
 mod refusals;
 mod socket;
 mod store;
+mod watch;
 
 pub use key_file::{KeyFileError, read_key_file};
 pub use load::{
@@ -48,7 +49,7 @@ pub use store::{RingStore, StoreError};
 use crate::endpoint::{Endpoint, EndpointConfiguration, EndpointOutput};
 use crate::link::{LinkConfiguration, MAX_LINKS};
 use crate::node::{Node, NodeEvent};
-use crate::protocol::Road;
+use crate::protocol::{Road, ScheduleMiss};
 use crate::ring::{FlowLimits, Reconfiguration, RingConfiguration};
 use crate::time::Time;
 use clock::Clock;
@@ -59,6 +60,7 @@ use socket::LinkSocket;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use watch::Watch;
 
 /// Tokens below this belong to the driver.
 pub const FIRST_FREE_TOKEN: usize = 16;
@@ -111,6 +113,7 @@ pub struct Driver {
     /// Bytes asked of the kernel for each socket buffer.
     socket_buffer: usize,
     store: RingStore,
+    watch: Watch,
 }
 
 impl Driver {
@@ -146,6 +149,7 @@ impl Driver {
             token_sought,
             socket_buffer,
             store,
+            watch: Watch::default(),
         };
         driver.flush()?;
         Ok(driver)
@@ -214,13 +218,23 @@ impl Driver {
     /// The next event; drain after every call.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<NodeEvent> {
-        self.endpoint.poll_event()
+        match self.watch.poll_trouble() {
+            Some(trouble) => Some(NodeEvent::Trouble(trouble)),
+            None => self.endpoint.poll_event(),
+        }
+    }
+
+    /// The last ten times in which the process did not run when it should have, latest first.
+    pub fn schedule_misses(&self) -> impl Iterator<Item = &ScheduleMiss> {
+        self.watch.misses().iter()
     }
 
     /// Waits until something happens or `longest` has passed, handles it, and returns the tokens of
     /// the caller's own sources that became ready.
     pub fn turn(&mut self, longest: Option<Duration>) -> Result<Vec<Token>, DriverError> {
         let now = self.clock.now();
+        let token = self.endpoint.node().protocol().configuration().timing.token;
+        self.watch.entered(now, token);
         let timer = self.endpoint.poll_timeout().map(|at| at.since(now));
         let wait = match (timer, longest) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -228,10 +242,12 @@ impl Driver {
         };
         // Readiness is told once: what the last turn left unread will not be announced again.
         let wait = if self.is_behind() { Some(Duration::ZERO) } else { wait };
+        let due = wait.map(|wait| now + wait);
         match self.poll.poll(&mut self.ready, wait) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => result?,
         }
+        self.watch.woke(due, self.clock.now(), token);
         let mut foreign = Vec::new();
         for event in &self.ready {
             let token = event.token();
@@ -244,7 +260,10 @@ impl Driver {
         if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
             self.endpoint.handle_timeout(now);
             self.flush()?;
+            let fewest = self.sockets.iter().map(LinkSocket::failures).min();
+            self.watch.sends(fewest, now, token);
         }
+        self.watch.left(now);
         Ok(foreign)
     }
 
@@ -376,6 +395,7 @@ fn fit_to_buffer(limits: &mut FlowLimits, granted: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{Fault, Trouble};
 
     #[test]
     fn flow_control_never_exceeds_the_socket_buffer() {
@@ -388,5 +408,58 @@ mod tests {
             assert_eq!((fitted.rotation, fitted.visit, fitted.bytes), (rotation, visit, bytes));
             assert!(fitted.accelerated <= fitted.visit);
         }
+    }
+
+    /// A node whose only peer is at an address that its socket cannot send to.
+    fn lonely(state: &std::path::Path) -> Driver {
+        let address = |link, ip: [u8; 4], port| crate::link::LinkAddress {
+            link,
+            address: std::net::SocketAddr::from((ip, port)),
+        };
+        let ids: Vec<crate::NodeId> = (1..=2).filter_map(crate::NodeId::new).collect();
+        let peers = vec![
+            crate::link::Peer { node: ids[0], addresses: vec![address(0, [127, 0, 0, 1], 0)] },
+            crate::link::Peer { node: ids[1], addresses: vec![address(0, [192, 0, 2, 1], 5405)] },
+        ];
+        let token = Duration::from_millis(200);
+        let mut ring = RingConfiguration::new(ids[0], ids.clone());
+        ring.timing = crate::ring::Timing::from_token(token);
+        let links = LinkConfiguration::new(ids[0], peers, token);
+        Driver::start(DriverConfiguration {
+            endpoint: EndpointConfiguration { ring, links, keyring: None },
+            binds: vec![LinkBind::unicast(0, std::net::SocketAddr::from(([127, 0, 0, 1], 0)))],
+            state_directory: state.to_owned(),
+            socket_buffer: 1 << 18,
+        })
+        .unwrap()
+    }
+
+    fn until(driver: &mut Driver, what: &str, wanted: impl Fn(&Trouble) -> bool) {
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            driver.turn(Some(Duration::from_millis(20))).unwrap();
+            while let Some(event) = driver.poll_event() {
+                if matches!(&event, NodeEvent::Trouble(trouble) if wanted(trouble)) {
+                    return;
+                }
+            }
+            assert!(std::time::Instant::now() < end, "{what}: not told within a minute");
+        }
+    }
+
+    #[test]
+    fn a_node_that_cannot_send_or_does_not_run_says_so() {
+        let state = std::env::temp_dir().join(format!("cpg-lonely-{}", std::process::id()));
+        std::fs::create_dir_all(&state).unwrap();
+        let mut driver = lonely(&state);
+        let sends = Trouble::CannotForm(Fault::SendFailures);
+        until(&mut driver, "nothing can be sent", |trouble| *trouble == sends);
+        let away = Duration::from_millis(300);
+        std::thread::sleep(away); // longer than four fifths of the token time-out of 200 ms
+        let missed =
+            |trouble: &Trouble| matches!(trouble, Trouble::NotScheduled(m) if m.delay >= away);
+        until(&mut driver, "it did not run", missed);
+        assert!(driver.schedule_misses().any(|miss| miss.delay >= away));
+        std::fs::remove_dir_all(&state).unwrap();
     }
 }

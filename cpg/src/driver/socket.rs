@@ -66,6 +66,8 @@ pub(super) struct LinkSocket {
     received: VecDeque<(SocketAddr, BytesMut)>,
     refused: Vec<SocketAddr>,
     readable: bool,
+    /// Sends that failed since one worked.
+    failures: u32,
 }
 
 impl std::fmt::Debug for LinkSocket {
@@ -134,6 +136,7 @@ impl LinkSocket {
             received: VecDeque::new(),
             refused: Vec::new(),
             readable: true,
+            failures: 0,
         })
     }
 
@@ -249,7 +252,10 @@ impl LinkSocket {
             let (to, flags) = (&addresses[..batch.len()], MsgFlags::empty());
             let sent = sendmmsg(self.socket.as_raw_fd(), &mut headers, &slices, to, [], flags);
             match sent.map(|results| results.count()) {
-                Ok(count) => rest = &rest[count.max(1)..],
+                Ok(count) => {
+                    rest = &rest[count.max(1)..];
+                    self.failures = 0;
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EWOULDBLOCK) => return,
                 Err(error) if is_report(&error.into()) && reports < 3 => {
@@ -259,6 +265,7 @@ impl LinkSocket {
                 }
                 Err(error) => {
                     log::debug!("link {}: datagram to {destination} lost: {error}", self.link);
+                    self.failures = self.failures.saturating_add(1);
                     rest = &rest[1..];
                 }
             }
@@ -277,7 +284,10 @@ impl LinkSocket {
         let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
         for _ in 0..3 {
             match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
-                Ok(()) => return,
+                Ok(()) => {
+                    self.failures = 0;
+                    return;
+                }
                 Err(error) if is_report(&error) => {
                     // The report was about an earlier datagram; this one was not sent.
                     self.refused.extend(refusals::drain(&self.socket));
@@ -285,10 +295,16 @@ impl LinkSocket {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     log::debug!("link {}: datagram to {destination} lost: {error}", self.link);
-                    return;
+                    break;
                 }
             }
         }
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Sends that failed since one worked.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Path {
     /// For each probed size, how many probes have gone unanswered in a row.
     unanswered: [u32; SIZES.len()],
     answered: [bool; SIZES.len()],
+    /// The largest datagram that was told last.
+    told: usize,
 }
 
 impl Path {
@@ -79,6 +81,7 @@ impl Path {
             probe: 0,
             unanswered: [0; SIZES.len()],
             answered: [false; SIZES.len()],
+            told: ASSUMED_DATAGRAM,
         }
     }
 
@@ -213,6 +216,13 @@ impl Path {
             (None, Some(_)) => SMALLEST_DATAGRAM,
             (None, None) => ASSUMED_DATAGRAM,
         }
+    }
+
+    /// The largest datagram before and now, when it has changed since the last call.
+    pub(super) fn changed_datagram(&mut self) -> Option<(usize, usize)> {
+        let now = self.datagram();
+        let before = std::mem::replace(&mut self.told, now);
+        (before != now).then_some((before, now))
     }
 
     /// Round-trip time of the last few answers.

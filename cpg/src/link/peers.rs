@@ -73,6 +73,8 @@ struct PeerState {
     /// The network refused a datagram to this peer; it is dead unless it is heard until then.
     doubt: Option<Time>,
     turn: usize,
+    /// The link in use in passive mode, as far as it was told.
+    best: Option<u8>,
 }
 
 /// One copy of a packet: where it goes and how long a datagram may be.
@@ -177,6 +179,7 @@ impl Links {
             reachable: false,
             doubt: None,
             turn: 0,
+            best: None,
         });
         self.peers.sort_by_key(|peer| peer.node);
     }
@@ -282,13 +285,11 @@ impl Links {
             if up.is_empty() {
                 up = peer.paths.iter().collect(); // perhaps it works again
             }
-            let rank = |path: &&Path| {
-                let priority = priorities.get(usize::from(path.link)).copied().unwrap_or(1).max(1);
-                (std::cmp::Reverse(priority), path.link)
-            };
             let chosen: Vec<&Path> = match mode {
                 LinkMode::Active => up,
-                LinkMode::Passive => up.into_iter().min_by_key(rank).into_iter().collect(),
+                LinkMode::Passive => {
+                    up.into_iter().min_by_key(|path| rank(priorities, path)).into_iter().collect()
+                }
                 LinkMode::RoundRobin => {
                     peer.turn = peer.turn.wrapping_add(1);
                     let at = peer.turn % up.len().max(1);
@@ -466,10 +467,32 @@ impl Links {
                     &mut self.statistics.link_down
                 };
                 *counter += 1;
-                let state = if path.up { "up" } else { "down" };
-                log::info!("link: host: {} link: {} is {state}", peer.node, path.link);
+                match path.up {
+                    true => log::info!("rx: host: {} link: {} is up", peer.node, path.link),
+                    false => log::info!("link: host: {} link: {} is down", peer.node, path.link),
+                }
                 self.events.push_back(LinkEvent::Link(peer.node, path.state()));
             }
+            if let Some((before, now)) = path.changed_datagram() {
+                log::info!(
+                    "pmtud: PMTUD link change for host: {} link: {} from {before} to {now}",
+                    peer.node,
+                    path.link
+                );
+            }
+        }
+        if self.configuration.mode == LinkMode::Passive {
+            let best = peer.paths.iter().filter(|path| path.up);
+            let best = best.min_by_key(|path| rank(&self.configuration.priorities, path));
+            let best = best.map(|path| path.link);
+            if let (Some(link), true) = (best, best != peer.best) {
+                let priority = priority(&self.configuration.priorities, link);
+                log::info!(
+                    "host: host: {} (passive) best link: {link} (pri: {priority})",
+                    peer.node
+                );
+            }
+            peer.best = best;
         }
         let reachable = peer.paths.iter().any(|path| path.up);
         if reachable != peer.reachable {
@@ -593,6 +616,16 @@ impl Links {
     pub fn poll_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }
+}
+
+/// A link's priority; none and 0 count as 1.
+fn priority(priorities: &[u8], link: u8) -> u8 {
+    priorities.get(usize::from(link)).copied().unwrap_or(1).max(1)
+}
+
+/// The order of links in passive mode: the first one that works is used.
+fn rank(priorities: &[u8], path: &Path) -> (std::cmp::Reverse<u8>, u8) {
+    (std::cmp::Reverse(priority(priorities, path.link)), path.link)
 }
 
 fn own_addresses(configuration: &LinkConfiguration) -> Vec<LinkAddress> {

@@ -43,6 +43,9 @@ impl Gather {
         if reason == Reason::ConsensusExpired {
             env.statistics.continuous_gather += 1;
         }
+        if reason.is_failed_attempt() {
+            env.attempt_failed();
+        }
         candidates.consider.insert(env.me);
         candidates.exclude.remove(&env.me);
         let silent = env.silent.iter().filter(|node| candidates.consider.contains(node));

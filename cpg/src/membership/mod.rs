@@ -29,6 +29,17 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether it is the end of an attempt to form a ring.
+    pub(crate) const fn is_failed_attempt(self) -> bool {
+        matches!(
+            self,
+            Reason::ConsensusTimeout
+                | Reason::ConsensusExpired
+                | Reason::TokenLostInCommit
+                | Reason::TokenLostInRecovery
+        )
+    }
+
     /// The text operators know from the log (spec 70 §5.1).
     pub const fn text(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ use crate::wire::Guarantee;
 impl Recovery {
     pub(crate) fn install(mut self, env: &mut Environment, now: Time) -> Operational {
         env.statistics.operational_entered += 1;
+        env.attempt_worked();
         let new = self.rotation.members.clone();
         let stayed = |node: &NodeId| self.plan.survived(*node);
         let transitional: Vec<NodeId> =

@@ -183,7 +183,9 @@ impl Observer {
                         known.0
                     );
                 }
-                NodeEvent::ActivateKey(_) | NodeEvent::RetireKeysExcept(_) => {}
+                NodeEvent::ActivateKey(_)
+                | NodeEvent::RetireKeysExcept(_)
+                | NodeEvent::Trouble(_) => {}
             }
         }
         let open = self.histories.get(&id).and_then(|history| history.transitional.as_ref());

@@ -298,6 +298,7 @@ impl Messaging {
                 }
             }
             NodeEvent::Configuration(configuration) => self.configuration(now, configuration),
+            NodeEvent::Trouble(trouble) => log::warn!("{trouble}"),
             _ => {}
         }
     }

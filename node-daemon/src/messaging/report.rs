@@ -1,6 +1,7 @@
 //! The state of the ring, the votes and the groups of a node, for those who look at them.
 
 use cpg::endpoint::Endpoint;
+use cpg::protocol::ScheduleMiss;
 use serde::{Deserialize, Serialize};
 
 use super::Messaging;
@@ -118,6 +119,18 @@ impl RingReport {
                 })
                 .collect(),
         }
+    }
+
+    /// With the times in which messaging did not run when it should have, as the statistics map of the
+    /// reference has them: the latest is number 0; delays in milliseconds.
+    #[must_use]
+    pub fn with_misses<'a>(mut self, misses: impl Iterator<Item = &'a ScheduleMiss>) -> RingReport {
+        for (number, miss) in misses.enumerate() {
+            let name = |what| format!("stats.schedmiss.{number}.{what}");
+            let delay = u64::try_from(miss.delay.as_millis()).unwrap_or(u64::MAX);
+            self.counters.extend([(name("timestamp"), miss.at_ms), (name("delay"), delay)]);
+        }
+        self
     }
 }
 

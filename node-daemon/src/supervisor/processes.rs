@@ -210,7 +210,7 @@ fn watch(family: &mut Family, receiver: &Receiver<News>, guard: Option<Guard>) -
         match news {
             News::Stop => {
                 stopping = true;
-                log::info!("supervisor: stopping");
+                log::info!("Node was shut down by a signal");
                 family.signal(Room::Controller, Signal::TERM);
             }
             News::Ended(Room::Controller, Ending::Done) => {

@@ -112,7 +112,7 @@ fn watch(
         match receiver.recv() {
             Ok(News::Stop) => {
                 stopping = true;
-                log::info!("supervisor: stopping");
+                log::info!("Node was shut down by a signal");
                 post.post(stop_envelope(node.id, Room::Controller));
             }
             Ok(News::Ended(Room::Controller, Ending::Done)) => {

@@ -196,6 +196,7 @@ impl RingLoop {
                         self.driver.now(),
                         &date,
                     )
+                    .with_misses(self.driver.schedule_misses())
                 });
             }
             if !ready.is_empty() {

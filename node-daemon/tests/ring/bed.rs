@@ -11,6 +11,17 @@ use serde_json::Value;
 /// A running node; it dies with its handle.
 pub struct Node(Child);
 
+impl Node {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.0.kill();

@@ -1,5 +1,6 @@
 //! What administrators order of the ring of running nodes: `node-daemon ring`.
 
 mod bed;
+mod log;
 mod reload;
 mod votes;

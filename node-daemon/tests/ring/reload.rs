@@ -132,6 +132,15 @@ fn links_come_move_and_go_while_one_stays() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     expect("only the second link", &[(1, "127.0.9.2")]);
 
+    for line in [
+        "rx: host: 2 link: 1 is up",
+        "host: host: 2 (passive) best link: 0 (pri: 1)",
+        "host: host: 2 (passive) best link: 1 (pri: 1)",
+        "pmtud: PMTUD link change for host: 2 link: 1 from 1452 to ",
+    ] {
+        bed.until(line, || bed.log(1).contains(line));
+    }
+
     // It is the only one now: it can neither move nor be replaced at once.
     for (file, moved) in
         [(File { links: &[1], ..two }, &[][..]), (File { links: &[0], ..two }, &[][..])]
