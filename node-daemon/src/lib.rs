@@ -32,6 +32,8 @@ pub mod ipc;
 
 pub mod wiring;
 
+pub mod logging;
+
 pub mod supervisor;
 
 pub mod demo;

@@ -16,7 +16,9 @@ mod timing;
 
 pub use grammar::ParseError;
 pub use keys::{Value, ValueError};
-pub use logging::{Debug, LogTarget, Logging, LoggingError, Subsystem};
+pub use logging::{
+    Debug, Facility, LogTarget, Logging, LoggingError, Priority, Subsystem, Timestamp,
+};
 pub use map::{ConfigurationMap, Entry};
 pub use nodes::{ConfiguredNode, IpVersion, LocalHost, Names};
 pub use quorum::{QuorumDevice, QuorumSection};

@@ -419,22 +419,29 @@ fn warn_of_rare_pings(
 
 /// Options of the reference that mean nothing here are accepted, and named.
 fn warn_of_what_has_no_effect(map: &ConfigurationMap, warnings: &mut Vec<String>) {
-    const WITHOUT_EFFECT: [(&str, &str); 9] = [
-        ("heartbeat_failures_allowed", "links are watched all the time"),
-        ("max_network_delay", "there is no heartbeat besides the links' own"),
-        ("miss_count_const", "a loss is told from what is still on its way by the token"),
-        ("netmtu", "packets are cut to what each path carries"),
-        ("knet_mtu", "the size that each path carries is probed"),
-        ("knet_pmtud_interval", "paths are probed along with their pings"),
-        ("knet_compression_model", "nothing is compressed"),
-        ("cancel_token_hold_on_retransmit", "an idle ring repairs losses at once"),
-        ("downcheck", "links are watched all the time"),
+    const WITHOUT_EFFECT: [(&str, &str); 17] = [
+        ("totem.heartbeat_failures_allowed", "links are watched all the time"),
+        ("totem.max_network_delay", "there is no heartbeat besides the links' own"),
+        ("totem.miss_count_const", "a loss is told from what is still on its way by the token"),
+        ("totem.netmtu", "packets are cut to what each path carries"),
+        ("totem.knet_mtu", "the size that each path carries is probed"),
+        ("totem.knet_pmtud_interval", "paths are probed along with their pings"),
+        ("totem.knet_compression_model", "nothing is compressed"),
+        ("totem.cancel_token_hold_on_retransmit", "an idle ring repairs losses at once"),
+        ("logging.blackbox", "there is no flight recorder"),
+        ("totem.send_join", "joins are sent at once"),
+        ("totem.threads", "one thread carries the ring"),
+        ("totem.knet_compression_threshold", "nothing is compressed"),
+        ("totem.knet_compression_level", "nothing is compressed"),
+        ("system.sched_rr", "the scheduling class is the service manager's to set"),
+        ("system.priority", "the scheduling class is the service manager's to set"),
+        ("system.move_to_root_cgroup", "the control group is the service manager's to set"),
+        ("totem.downcheck", "links are watched all the time"),
     ];
     for (key, instead) in WITHOUT_EFFECT {
-        let key = format!("totem.{key}");
-        let given = map.get(&key).map(ToString::to_string);
-        if given.is_some_and(|given| !matches!(given.as_str(), "0" | "none" | "no")) {
-            warnings.push(format!("{}: {key} has no effect here: {instead}", map.place(&key)));
+        let given = map.get(key).map(ToString::to_string);
+        if given.is_some_and(|given| !matches!(given.as_str(), "0" | "none" | "no" | "off")) {
+            warnings.push(format!("{}: {key} has no effect here: {instead}", map.place(key)));
         }
     }
 }

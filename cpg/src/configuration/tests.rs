@@ -265,4 +265,9 @@ fn options_without_effect_are_accepted_and_named_with_their_place() {
     assert!(found[0].starts_with("corosync.conf:6: totem.miss_count_const has no effect here"));
     assert!(found[1].starts_with("corosync.conf:5: totem.knet_mtu has no effect here"));
     assert!(warnings("").is_empty());
+    let text = BASIC.replace("to_syslog: yes", "blackbox: on\n    fileline: off");
+    let found = resolve(&text).unwrap().warnings;
+    let expected =
+        "corosync.conf:29: logging.blackbox has no effect here: there is no flight recorder";
+    assert_eq!(found, [expected]);
 }

@@ -562,8 +562,18 @@ fn log_notice(notice: &Notice) {
         Severity::Warning => log::Level::Warn,
         Severity::Notice | Severity::Info => log::Level::Info,
     };
+    // By the names under which the log is configured (spec 70 §13.6).
+    let target = match notice {
+        Notice::Primary
+        | Notice::NonPrimary
+        | Notice::Members(_)
+        | Notice::SyncMembers(_)
+        | Notice::SyncJoined(_)
+        | Notice::SyncLeft(_) => "quorum",
+        _ => "quorum::votes",
+    };
     for line in notice.to_string().lines() {
-        log::log!(level, "votes: {line}");
+        log::log!(target: target, level, "{line}");
     }
 }
 

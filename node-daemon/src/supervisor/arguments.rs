@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use cpg::configuration::Facility;
 
+use crate::logging::Given;
 use crate::wiring::settings::{LogSettings, Places, WatchdogSettings, default_state};
 
 /// Where a node's things are.
@@ -38,13 +40,13 @@ pub struct PlaceArguments {
     /// Time after the last feeding at which the watchdog resets the machine, in whole seconds
     #[arg(long, value_name = "TIME", env = "SBD_WATCHDOG_TIMEOUT", default_value = "5s", value_parser = whole_seconds)]
     pub watchdog_timeout: Duration,
-    /// How much to log: error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: log::LevelFilter,
-    /// Where to log, instead of to standard error
+    /// How much to log: error, warn, info, debug or trace; otherwise what corosync.conf says, or info
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<log::LevelFilter>,
+    /// Where to log, instead of where corosync.conf says
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
-    /// Facility of the system's log that agents shall use
+    /// Facility of the system's log, for the node and its agents, instead of what corosync.conf says
     #[arg(long, value_name = "FACILITY", env = "PCMK_logfacility")]
     pub log_facility: Option<String>,
 }
@@ -75,8 +77,17 @@ impl PlaceArguments {
             log: LogSettings {
                 facility: self.log_facility.clone(),
                 file: self.log_file.as_ref().and_then(|file| std::path::absolute(file).ok()),
-                debug: self.log_level >= log::LevelFilter::Debug,
+                debug: self.log_level.map(|level| level >= log::LevelFilter::Debug),
             },
+        }
+    }
+
+    /// What is said of the log.
+    pub(super) fn given_for_log(&self) -> Given {
+        Given {
+            level: self.log_level,
+            file: self.log_file.clone(),
+            facility: self.log_facility.as_deref().and_then(Facility::from_name),
         }
     }
 
@@ -92,7 +103,6 @@ impl PlaceArguments {
         add("--ocf-root", self.ocf_root.as_os_str());
         add("--fence-agents", self.fence_agents.as_os_str());
         add("--schema", self.schema.as_ref());
-        add("--log-level", self.log_level.as_str().as_ref());
         let timeout = format!("{}s", self.watchdog_timeout.as_secs());
         add("--watchdog-timeout", timeout.as_ref());
         if let Some(device) = &self.watchdog {
@@ -103,6 +113,9 @@ impl PlaceArguments {
         }
         if let Some(name) = &self.name {
             add("--name", name.as_ref());
+        }
+        if let Some(level) = self.log_level {
+            add("--log-level", level.as_str().as_ref());
         }
         if let Some(file) = &self.log_file {
             add("--log-file", file.as_os_str());

@@ -3,7 +3,6 @@
 
 mod arguments;
 mod instance;
-mod logging;
 mod processes;
 mod threads;
 mod watchdog;
@@ -19,8 +18,10 @@ use fencing::watchdog::{HostReset, SelfReset, parse_panic_action};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::logging;
 use crate::subsystem::{Address, Body, Ending, Envelope, NodeId, Room, Target};
 use crate::wiring::NodeSettings;
+use crate::wiring::settings::Places;
 
 /// Subsystems in the order in which they are started, after messaging; they are stopped in reverse.
 pub const ORDER: [Room; 7] = [
@@ -46,6 +47,8 @@ enum News {
     Ended(Room, Ending),
     /// SIGTERM or SIGINT.
     Stop,
+    /// SIGHUP: the log follows the configuration anew.
+    HangUp,
 }
 
 /// What a subsystem's process ends with.
@@ -93,11 +96,33 @@ fn notify(state: &str) {
 /// Runs a node until it is told to stop.
 pub fn run(arguments: &RunArguments) -> ExitCode {
     let places = arguments.places.places();
-    if let Err(error) = logging::start(&arguments.places, None) {
+    if let Err(error) = start_log(&arguments.places, None) {
         eprintln!("node-daemon: {error}");
         return ExitCode::from(74);
     }
-    let node = match NodeSettings::read(&places) {
+    let code = run_logged(arguments, &places);
+    logging::flush();
+    code
+}
+
+/// Starts the log as the command line says.
+fn start_log(places: &PlaceArguments, room: Option<&str>) -> io::Result<()> {
+    logging::start(places.given_for_log(), places.name.as_deref().unwrap_or("understudy"), room)
+}
+
+/// The configuration, with the log following it.
+fn read_settings(places: &Places) -> Result<NodeSettings, String> {
+    let node = NodeSettings::read(places).map_err(|error| error.to_string())?;
+    logging::configure(&node.cluster().logging)
+        .map_err(|error| format!("parse error in config: {error}"))?;
+    for warning in &node.cluster().warnings {
+        log::warn!("{warning}");
+    }
+    Ok(node)
+}
+
+fn run_logged(arguments: &RunArguments, places: &Places) -> ExitCode {
+    let node = match read_settings(places) {
         Ok(node) => node,
         Err(error) => {
             log::error!("{error}");
@@ -138,16 +163,22 @@ fn take_down() {
 /// Runs one subsystem of a node.
 pub fn run_subsystem(arguments: &SubsystemArguments) -> ExitCode {
     let places = arguments.places.places();
-    if let Err(error) = logging::start(&arguments.places, Some(&arguments.room)) {
+    if let Err(error) = start_log(&arguments.places, Some(&arguments.room)) {
         eprintln!("node-daemon: {error}");
         return ExitCode::from(74);
     }
+    let code = run_subsystem_logged(arguments, &places);
+    logging::flush();
+    code
+}
+
+fn run_subsystem_logged(arguments: &SubsystemArguments, places: &Places) -> ExitCode {
     let Some(room) = Room::from_name(&arguments.room) else {
         log::error!("there is no subsystem '{}'", arguments.room);
         return ExitCode::from(64);
     };
-    let ended = NodeSettings::read(&places)
-        .map_err(|error| io::Error::other(error.to_string()))
+    let ended = read_settings(places)
+        .map_err(io::Error::other)
         .and_then(|node| processes::run_one(room, &node, arguments.supervisor));
     match ended {
         Ok(ending) => ExitCode::from(status(ending)),

@@ -17,6 +17,7 @@ use super::{
     DISCONNECTED, FATAL, News, ORDER, PANIC, PlaceArguments, notify, send_news, stop_envelope,
     watch_signals,
 };
+use crate::logging;
 use crate::subsystem::{Ending, Room};
 use crate::wiring::room::Room as Loop;
 use crate::wiring::{Clock, Mail, NodeSettings, Postmaster, hub, rooms};
@@ -36,6 +37,8 @@ pub(super) fn run_one(
 ) -> io::Result<Ending> {
     // Nobody would watch it, so it must not outlive its supervisor, nor be there beside the next one.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    let follows = node.clone();
+    logging::on_hangup(move || logging::follow(&follows))?;
     rooms::make_private(&node.state)?;
     let _presence = Presence::take(&node.state)?;
     if supervisor.is_some_and(|supervisor| std::os::unix::process::parent_id() != supervisor) {
@@ -59,12 +62,20 @@ pub(super) fn run_one(
 
 fn run_messaging(node: &NodeSettings, clock: Clock) -> io::Result<Ending> {
     let (sender, receiver) = channel();
-    let post = start_ring(node, clock, &sender)?;
+    let supervisor = rustix::process::getppid();
+    let tell = move || {
+        let told = supervisor.map(|supervisor| kill_process(supervisor, Signal::HUP));
+        if let Some(Err(error)) = told {
+            log::warn!("messaging: the others' logs stay as they are: {error}");
+        }
+    };
+    let post = start_ring(node, clock, &sender, Box::new(tell))?;
     let for_signals = sender.clone();
     watch_signals(move || send_news(&for_signals, News::Stop))?;
     loop {
         match receiver.recv() {
             Ok(News::Stop) => stop_messaging(node, &post),
+            Ok(News::HangUp) => {}
             Ok(News::Ended(_, ending)) => return Ok(ending),
             Err(_) => return Ok(Ending::Failed),
         }
@@ -182,10 +193,12 @@ pub(super) fn run(node: &NodeSettings, places: &PlaceArguments) -> io::Result<u8
         // The next one may ask this one at once.
         wait_for(&hub::marker(&node.state, room))?;
     }
-    watch_signals(move || send_news(&sender, News::Stop))?;
+    let for_signals = sender.clone();
+    watch_signals(move || send_news(&for_signals, News::Stop))?;
+    logging::on_hangup(move || send_news(&sender, News::HangUp))?;
     notify("READY=1");
     log::info!("supervisor: node {} ({}) runs", node.name, node.id);
-    let code = watch(&mut family, &receiver, guard)?;
+    let code = watch(node, &mut family, &receiver, guard)?;
     family.kill_all();
     notify("STOPPING=1");
     Ok(code)
@@ -203,7 +216,12 @@ fn wait_for(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn watch(family: &mut Family, receiver: &Receiver<News>, guard: Option<Guard>) -> io::Result<u8> {
+fn watch(
+    node: &NodeSettings,
+    family: &mut Family,
+    receiver: &Receiver<News>,
+    guard: Option<Guard>,
+) -> io::Result<u8> {
     let mut stopping = false;
     loop {
         let Ok(news) = receiver.recv() else { return Ok(1) };
@@ -212,6 +230,12 @@ fn watch(family: &mut Family, receiver: &Receiver<News>, guard: Option<Guard>) -
                 stopping = true;
                 log::info!("Node was shut down by a signal");
                 family.signal(Room::Controller, Signal::TERM);
+            }
+            News::HangUp => {
+                logging::follow(node);
+                for room in family.pids.keys() {
+                    family.signal(*room, Signal::HUP);
+                }
             }
             News::Ended(Room::Controller, Ending::Done) => {
                 if let Some(guard) = guard {
@@ -263,7 +287,7 @@ fn stop_rest(family: &mut Family, receiver: &Receiver<News>) -> u8 {
                     family.pids.remove(&other);
                     ended.insert(other);
                 }
-                Ok(News::Stop) => {}
+                Ok(News::Stop | News::HangUp) => {}
                 Err(_) => {
                     log::error!("supervisor: {room} does not end");
                     return 1;

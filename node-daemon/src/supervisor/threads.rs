@@ -13,6 +13,7 @@ use super::watchdog::{self, Guard};
 use super::{
     DISCONNECTED, FATAL, News, ORDER, notify, send_news, status, stop_envelope, watch_signals,
 };
+use crate::logging;
 use crate::subsystem::{Ending, Room};
 use crate::wiring::ring::RingLoop;
 use crate::wiring::room::Room as Loop;
@@ -21,14 +22,18 @@ use crate::wiring::{Clock, NodeSettings, Post, Postmaster, hub, rooms};
 /// How long a subsystem may take to end once it is told to.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts messaging and the hub in this process.
+/// Starts messaging and the hub in this process. When a reload changes the log, messaging follows by itself
+/// and calls `log_changed`.
 pub(super) fn start_ring(
     node: &NodeSettings,
     clock: Clock,
     news: &Sender<News>,
+    log_changed: Box<dyn Fn() + Send>,
 ) -> io::Result<Arc<Postmaster>> {
     rooms::make_private(&node.state)?;
-    let ring = RingLoop::start(node, clock).map_err(|error| io::Error::other(error.to_string()))?;
+    let ring = RingLoop::start(node, clock)
+        .map_err(|error| io::Error::other(error.to_string()))?
+        .telling_of_the_log(log_changed);
     let post = Postmaster::new(node.id);
     post.open_messaging(ring.mailbox());
     let (sender, own) = (news.clone(), post.clone());
@@ -74,7 +79,7 @@ pub(super) fn run(node: &NodeSettings) -> io::Result<u8> {
     let _instance = Instance::claim(&node.state)?;
     let clock = Clock::start();
     let (sender, receiver) = channel();
-    let post = start_ring(node, clock, &sender)?;
+    let post = start_ring(node, clock, &sender, Box::new(|| {}))?;
     let mut guard = None;
     for room in ORDER {
         if room == Room::Controller {
@@ -94,6 +99,8 @@ pub(super) fn run(node: &NodeSettings) -> io::Result<u8> {
     }
     let for_signals = sender.clone();
     watch_signals(move || send_news(&for_signals, News::Stop))?;
+    let follows = node.clone();
+    logging::on_hangup(move || logging::follow(&follows))?;
     notify("READY=1");
     log::info!("supervisor: node {} ({}) runs", node.name, node.id);
     let code = watch(node, &post, &receiver, guard);
@@ -110,6 +117,7 @@ fn watch(
     let mut stopping = false;
     loop {
         match receiver.recv() {
+            Ok(News::HangUp) => {}
             Ok(News::Stop) => {
                 stopping = true;
                 log::info!("Node was shut down by a signal");
@@ -142,7 +150,7 @@ fn stop_rest(node: &NodeSettings, post: &Arc<Postmaster>, receiver: &Receiver<Ne
         while !ended.contains(&room) {
             match receiver.recv_timeout(PATIENCE) {
                 Ok(News::Ended(other, _)) => drop(ended.insert(other)),
-                Ok(News::Stop) => {}
+                Ok(News::Stop | News::HangUp) => {}
                 Err(_) => {
                     log::error!("supervisor: {room} does not end");
                     return 1;

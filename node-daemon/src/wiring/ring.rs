@@ -20,6 +20,7 @@ use super::post::{Inbox, Mail, Mailbox, Postmaster};
 use super::reload::check_reach;
 use super::window::Window;
 use super::{Clock, NodeSettings, Post, SettingsError};
+use crate::logging;
 use crate::messaging::{DeviceChange, Messaging, RingReport, VotesStore};
 use crate::subsystem::{Address, Body, Ending, Room};
 
@@ -104,6 +105,8 @@ pub struct RingLoop {
     clock: Clock,
     /// The name of the quorum device's host has been resolved.
     resolved: Arc<AtomicBool>,
+    /// To be called when a reload has changed the log.
+    log_changed: Box<dyn Fn() + Send>,
 }
 
 /// Why messaging cannot go on.
@@ -165,7 +168,14 @@ impl RingLoop {
             mailbox,
             clock,
             resolved,
+            log_changed: Box::new(|| {}),
         })
+    }
+
+    /// Calls this when a reload has changed the log.
+    #[must_use]
+    pub fn telling_of_the_log(self, log_changed: Box<dyn Fn() + Send>) -> RingLoop {
+        RingLoop { log_changed, ..self }
     }
 
     /// Where to send what is for messaging.
@@ -370,6 +380,15 @@ impl RingLoop {
         log::info!("the configuration was read again; changed: {:?}", answer.changed);
         for notice in &answer.notices {
             log::warn!("{notice}");
+        }
+        if answer.changed.iter().any(|key| key.starts_with("logging.")) {
+            match logging::configure(&node.cluster().logging) {
+                Ok(()) => (self.log_changed)(),
+                Err(error) => {
+                    log::error!("{error}");
+                    answer.errors.push(error.to_string());
+                }
+            }
         }
         (self.node, self.net) = (node, net);
         self.answer_reload(&answer);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cpg::configuration::{
-    ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, IpVersion,
-    LocalHost, Names,
+    ClusterConfiguration, ConfigurationError, ConfigurationMap, ConfiguredNode, Debug, Facility,
+    IpVersion, LocalHost, Logging, Names,
 };
 use cpg::driver::{DriverConfiguration, LoadError, read_key};
 use cpg::security::Key;
@@ -69,8 +69,8 @@ pub struct LogSettings {
     pub facility: Option<String>,
     /// The file, by an absolute path.
     pub file: Option<PathBuf>,
-    /// Whether what only helps to find faults is logged too.
-    pub debug: bool,
+    /// Whether what only helps to find faults is logged too, if that was said.
+    pub debug: Option<bool>,
 }
 
 /// Where a node's things are.
@@ -154,10 +154,14 @@ fn own_addresses(map: &ConfigurationMap) -> Vec<IpAddr> {
 }
 
 /// Agents call command lines, which must find this node and print text, and log where it does.
-fn environment(places: &Places) -> Vec<(String, Option<OsString>)> {
-    let LogSettings { facility, file, debug } = &places.log;
-    let file = file.as_deref().and_then(Path::to_str);
-    let mut variables = log_environment(facility.as_deref(), file, *debug);
+fn environment(places: &Places, logging: &Logging) -> Vec<(String, Option<OsString>)> {
+    let (LogSettings { facility, file, debug }, configured) = (&places.log, &logging.global);
+    let own_facility = configured.syslog_facility.filter(|_| configured.to_syslog != Some(false));
+    let facility = facility.as_deref().or(own_facility.as_ref().map(Facility::name));
+    let own_file = configured.logfile.as_deref().filter(|_| configured.to_logfile == Some(true));
+    let file = file.as_deref().and_then(Path::to_str).or(own_file);
+    let own_debug = configured.debug.is_some_and(|debug| debug != Debug::Off);
+    let mut variables = log_environment(facility, file, debug.unwrap_or(own_debug));
     variables.push(("OCF_OUTPUT_FORMAT".to_owned(), Some("text".into())));
     if let Some(path) = &places.ipc_directory {
         variables.push((DIRECTORY_VARIABLE.to_owned(), Some(path.clone().into_os_string())));
@@ -202,9 +206,6 @@ impl NodeSettings {
         let path = places.config.join("corosync.conf");
         let map = parse(&path)?;
         let cluster = resolve(&map, &host(places.name.as_deref(), &map))?;
-        for warning in &cluster.warnings {
-            log::warn!("{warning}");
-        }
         let local = cluster.local_node();
         Ok(NodeSettings {
             id: local.id.into(),
@@ -215,7 +216,7 @@ impl NodeSettings {
             schema: places.schema.clone(),
             ipc: places.ipc_directory.clone().map_or(Place::Namespace, Place::Directory),
             watchdog: places.watchdog.clone(),
-            environment: environment(places),
+            environment: environment(places, &cluster.logging),
             path,
             given_name: places.name.clone(),
             cluster,
@@ -265,6 +266,14 @@ impl NodeSettings {
             None => self.map.file().to_owned(),
         };
         SettingsError::Quorum { place, error: error.to_string() }
+    }
+
+    /// The `logging` section as it is in the file now.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the section is wrong.
+    pub fn logging_now(&self) -> Result<Logging, SettingsError> {
+        Ok(Logging::read(&parse(&self.path)?).map_err(ConfigurationError::from)?)
     }
 
     /// What the votes run with, and the quorum device if one is configured.

@@ -108,7 +108,7 @@ impl Bed {
 
     pub fn start(&self, n: u32) -> Node {
         let log = self.home(n).join("log");
-        self.start_with(n, &["--log-file", log.to_str().unwrap()])
+        self.start_with(n, &["--single-process", "--log-file", log.to_str().unwrap()])
     }
 
     /// Starts a node with these further options.
@@ -116,9 +116,7 @@ impl Bed {
         let home = self.home(n);
         let mut command = Command::new(env!("CARGO_BIN_EXE_node-daemon"));
         command.env_remove("SBD_WATCHDOG_DEV");
-        command
-            .args(["run", "--single-process", "--name", &format!("node{n}"), "--config"])
-            .arg(&home);
+        command.args(["run", "--name", &format!("node{n}"), "--config"]).arg(&home);
         for option in ["--state", "--ipc-directory"] {
             command.arg(option).arg(home.join("state"));
         }
