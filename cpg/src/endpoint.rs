@@ -301,7 +301,7 @@ mod tests {
 
     /// A node that comes with another configuration is refused before it disturbs anyone (spec 70 §19, W20).
     #[test]
-    fn another_configuration_is_refused_at_the_door() {
+    fn w20_another_configuration_is_refused_at_the_door() {
         let mut now = Time::ZERO;
         let mut nodes = endpoints([7, 7, 8], now);
         let members = |node: &Endpoint| node.node().protocol().ring().map(|(_, m)| m.len());

@@ -88,6 +88,10 @@
 //!   once the predecessor is known to have passed it; when it has to be sent again it takes the common one.
 //! - Windows are in bytes besides packets: the least that a member can take by its socket buffer, less
 //!   after a lost burst, travels with the token and binds all.
+//! - Numbers that cannot be are refused where they are read or at the token's visit, also from somebody who
+//!   has the key; packets of a ring of one come from nobody else.
+//! - An idle ring's token rests only when all members know that all have everything, so that a message
+//!   that was repaired at last is not held up.
 //! - A reader that does not read is cut off with an error of its own ([`group::Inbox`]).
 //!
 //! # What is left to the program around it

@@ -74,6 +74,11 @@ impl Protocol {
     pub fn handle_packet(&mut self, bytes: Bytes, now: Time) {
         self.notice_pause(now);
         match Packet::decode(bytes) {
+            // Others have neither token nor data of a ring of one. Taken for its own they would keep it
+            // from ever coming to rest.
+            Ok(Packet::Token(_) | Packet::Data(_)) if self.is_alone() => {
+                self.env.statistics.rx_msg_dropped += 1;
+            }
             Ok(packet) => self.dispatch(packet, now),
             Err(error) => {
                 self.env.statistics.rx_undecodable += 1;
@@ -316,6 +321,15 @@ impl Protocol {
         match &self.phase {
             Phase::Operational(operational) => operational.rotation().expects_token,
             _ => false,
+        }
+    }
+
+    /// Whether the ring that is in force, or about to be, has no other member.
+    fn is_alone(&self) -> bool {
+        match &self.phase {
+            Phase::Operational(operational) => operational.rotation().others.is_empty(),
+            Phase::Recovery(recovery) => recovery.rotation.others.is_empty(),
+            Phase::Gather(_) | Phase::Commit(_) | Phase::Left => false,
         }
     }
 

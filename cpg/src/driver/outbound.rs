@@ -98,8 +98,9 @@ mod tests {
         LinkSocket::open(&any, 1 << 20, poll.registry()).unwrap()
     }
 
+    /// Spec 70 §19, W17: one call for many datagrams.
     #[test]
-    fn rows_and_batches_arrive_whole_and_in_order() {
+    fn w17_rows_and_batches_arrive_whole_and_in_order() {
         let poll = mio::Poll::new().unwrap();
         for batch in [false, true] {
             let (mut from, mut to) = (socket(&poll), socket(&poll));
@@ -125,8 +126,9 @@ mod tests {
         }
     }
 
+    /// Spec 70 §19, W18.
     #[test]
-    fn a_token_is_read_before_data_that_came_first() {
+    fn w18_a_token_is_read_before_data_that_came_first() {
         let poll = mio::Poll::new().unwrap();
         let (mut from, mut to) = (socket(&poll), socket(&poll));
         let data = to.local_address().unwrap();

@@ -186,8 +186,9 @@ fn another_key_reaches_nobody() {
     assert!(pair.ends[0].statistics().rx_refused > 3);
 }
 
+/// Spec 70 §19, W19: a recording of a node's datagrams does not speak for it.
 #[test]
-fn datagrams_of_an_earlier_life_are_worth_nothing_to_a_node_that_restarted() {
+fn w19_datagrams_of_an_earlier_life_are_worth_nothing_to_a_node_that_restarted() {
     let mut pair = Pair::new([links(1, 1, 7, 1), links(2, 1, 7, 2)]);
     pair.run(Duration::from_millis(500));
     pair.send(0, b"old");

@@ -44,6 +44,8 @@ impl RecoveryPlan {
             .collect();
         let safe_bound = survivors.iter().map(|s| s.entry.delivered).max().unwrap_or(0);
         let low = survivors.iter().map(|s| s.entry.aru).min().unwrap_or(old.window.high());
+        // Nobody lacks what was released, whatever they say.
+        let low = low.max(old.window.released());
         let mine = (low + 1..=old.window.high())
             .filter(|seq| old.window.get(*seq).is_some())
             .filter(|seq| survivors.iter().any(|survivor| !survivor.holds(*seq)))

@@ -165,6 +165,22 @@ mod tests {
         }
     }
 
+    /// Spec 70 §19, W15: no subtraction wraps, and who has much now gets much, whatever it had before.
+    #[test]
+    fn w15_sums_saturate_and_shares_follow_the_present_backlogs() {
+        let flow = FlowControl { backlog: 1000, ..FlowControl::default() };
+        // The reference takes the share from the 1000 of the last visit: nearly everything.
+        assert_eq!(flow.allowance(&token(0, 1900), 100, LIMITS).packets, 5);
+        for sent in [51, 1 << 16, u32::MAX] {
+            let token = Token { sent_bytes: u32::MAX, ..token(sent, u32::MAX) };
+            assert_eq!(flow.allowance(&token, 5, LIMITS).packets, 0, "{sent}");
+        }
+        let mut spent = FlowControl { sent: Spent { packets: 9, bytes: 9 }, ..flow };
+        let mut token = token(3, 3); // less than this node's own last visit: somebody lies
+        spent.announce(&mut token, Spent { packets: 2, bytes: 2 }, 1);
+        assert_eq!((token.sent, token.sent_bytes, token.backlog), (2, 2, 1));
+    }
+
     #[test]
     fn bytes_have_room_and_fair_shares_of_their_own() {
         let flow = FlowControl::default();

@@ -142,7 +142,9 @@ impl Operational {
         let unanimous = self.unanimous(env, &token, now);
         let limits = env.configuration.limits;
         let visit = self.rotation.visit(env, token, limits, &mut Clients, now);
-        self.idle_visits = if visit.idle { self.idle_visits.saturating_add(1) } else { 0 };
+        // While a loss is being repaired, and until all know that it is, nothing rests.
+        let idle = visit.idle && is_settled(&visit.token);
+        self.idle_visits = if idle { self.idle_visits.saturating_add(1) } else { 0 };
         let backlog = u64::from(visit.token.backlog);
         env.statistics.avg_backlog_calc = (env.statistics.avg_backlog_calc * 7 + backlog) / 8;
         if let Some(evicted) = self.evict(env, &visit.stuck) {
@@ -201,13 +203,12 @@ impl Operational {
     }
 
     fn may_hold(&self, env: &Environment, token: &Token) -> bool {
-        let settled = token.aru == token.seq && token.requests.is_empty() && token.backlog == 0;
         let alone = self.rotation.others.is_empty();
         let safe = self.rotation.safe_to == token.seq;
         // One visit more than it takes elsewhere: so all others know by then that they have to cancel.
         let idle =
             if alone { safe } else { self.idle_visits > env.configuration.seqno_unchanged_const };
-        self.rotation.is_representative() && settled && idle
+        self.rotation.is_representative() && is_settled(token) && idle
     }
 
     fn hold(&mut self, env: &mut Environment, token: Token, now: Time) {
@@ -401,4 +402,9 @@ impl Operational {
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered
     }
+}
+
+/// All members have all packets, and none waits to be sent.
+fn is_settled(token: &Token) -> bool {
+    token.aru == token.seq && token.requests.is_empty() && token.backlog == 0
 }

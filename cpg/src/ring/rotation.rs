@@ -135,13 +135,22 @@ impl Rotation {
     pub(crate) fn examine(&self, env: &Environment, token: &Token) -> Acceptance {
         if token.ring != self.ring {
             Acceptance::Foreign
-        } else if self.hop.is_some_and(|hop| token.hop <= hop)
-            && !env.mutated(Mutation::AcceptOldToken)
-        {
-            Acceptance::Duplicate
+        } else if self.hop.is_some_and(|hop| token.hop <= hop) {
+            let mutated = env.mutated(Mutation::AcceptOldToken);
+            if mutated { Acceptance::Accepted } else { Acceptance::Duplicate }
+        } else if !self.is_plausible(token) {
+            log::warn!("token {} with number {} cannot be: dropped", token.hop, token.seq);
+            Acceptance::Foreign
         } else {
             Acceptance::Accepted
         }
+    }
+
+    /// Whether a token of this ring can look so: numbers only rise, and by no more than the windows of two
+    /// rotations; hops likewise (spec 70 §19, W13).
+    fn is_plausible(&self, token: &Token) -> bool {
+        let seq = self.previous_seq..=self.window.limit() + WINDOW_SLOTS;
+        seq.contains(&token.seq) && token.hop <= self.hop.unwrap_or(0) + WINDOW_SLOTS
     }
 
     /// Stores a received packet of this ring.

@@ -51,6 +51,9 @@ impl CommitToken {
             return Err(DecodeError::Value { what: "ring sequence", found: ring.sequence });
         }
         let hop = reader.u64()?;
+        if hop > u64::MAX / 2 {
+            return Err(DecodeError::Value { what: "hop", found: hop });
+        }
         let count = reader.count("commit entries", MAX_NODES)?;
         let mut members: Vec<(NodeId, Option<CommitEntry>)> =
             Vec::with_capacity(count.min(reader.remaining() / 5));
@@ -94,6 +97,9 @@ impl CommitEntry {
         };
         let old_ring = reader.ring()?;
         let (aru, delivered) = (reader.u64()?, reader.u64()?);
+        if aru > u64::MAX / 2 {
+            return Err(DecodeError::Value { what: "sequence number", found: aru });
+        }
         let held = read_ranges(reader, "held packets", MAX_ENTRY_RANGES)?;
         if held.first().is_some_and(|range| range.first <= aru.saturating_add(1)) {
             return Err(DecodeError::Unsorted { what: "held packets" });

@@ -106,6 +106,17 @@ fn nonsense_values_are_refused() {
     assert!(Packet::decode(Packet::Token(beyond).encode()).is_err());
     let backwards = Token { requests: vec![SeqRange { first: 9, last: 8 }], ..token.clone() };
     assert!(Packet::decode(Packet::Token(backwards).encode()).is_err());
-    let unsorted = Token { vouched: vec![n(6), n(4)], ..token };
+    let unsorted = Token { vouched: vec![n(6), n(4)], ..token.clone() };
     assert!(Packet::decode(Packet::Token(unsorted).encode()).is_err());
+    // Numbers after which no other could come.
+    let last = Token { seq: u64::MAX, ..token.clone() };
+    assert!(Packet::decode(Packet::Token(last).encode()).is_err());
+    let last = Token { hop: u64::MAX / 2 + 1, ..token };
+    assert!(Packet::decode(Packet::Token(last).encode()).is_err());
+    let commit = samples().into_iter().find_map(|packet| match packet {
+        Packet::Commit(token) => Some(token),
+        _ => None,
+    });
+    let last = CommitToken { hop: u64::MAX, ..commit.unwrap() };
+    assert!(Packet::decode(Packet::Commit(last).encode()).is_err());
 }

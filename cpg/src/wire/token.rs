@@ -53,6 +53,10 @@ impl Token {
     pub(super) fn read(reader: &mut Reader) -> Result<Token, DecodeError> {
         let ring = reader.ring()?;
         let (hop, seq, aru) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        let found = hop.max(seq);
+        if found > u64::MAX / 2 {
+            return Err(DecodeError::Value { what: "hop or sequence number", found });
+        }
         if aru > seq {
             return Err(DecodeError::Value { what: "aru beyond seq", found: aru });
         }
