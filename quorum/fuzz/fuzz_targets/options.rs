@@ -1,7 +1,9 @@
-//! Any section and node list is settled or refused, and settled settings survive a reload.
+//! Any section and node list is settled or refused, and settled settings survive a reload; so is what it
+//! says of a quorum device, with its checks.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use quorum::device::net::NetSettings;
 use quorum::options::{Entry, NodeVotes};
 use quorum::{NodeId, Section, Settings};
 
@@ -22,5 +24,11 @@ fuzz_target!(|input: (Vec<u32>, &str)| {
         let (again, _) = settings.reload(&section, &nodes, false);
         assert_eq!(again.expected_votes, settings.expected_votes);
         assert_eq!(again.two_node, settings.two_node);
+        if let Ok(Some(device)) = NetSettings::read(&section, &settings, &nodes, Some("lab")) {
+            if let Some(checks) = device.checks {
+                assert!((1..=32).contains(&checks.commands.len()));
+                assert!(checks.commands.iter().all(|check| check.program.starts_with('/')));
+            }
+        }
     }
 });
