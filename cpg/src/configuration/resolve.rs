@@ -102,6 +102,7 @@ impl ClusterConfiguration {
             return refused("totem.link_mode is too long").blame(map, &["totem.link_mode"]);
         }
         check_link_numbers(map)?;
+        check_link_transports(map, &mut warnings)?;
         let version = ip_version(map, transport);
         let clear_high_bit = map.text("totem.clear_node_high_bit") == Some("yes");
         let rules = IdRules { knet, clear_high_bit };
@@ -289,6 +290,25 @@ fn check_link_numbers(map: &ConfigurationMap) -> Result<(), ConfigurationError> 
         }
         None => Ok(()),
     }
+}
+
+fn check_link_transports(
+    map: &ConfigurationMap,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigurationError> {
+    for (rest, value) in map.under("totem.interface.") {
+        let key = format!("totem.interface.{rest}");
+        match value.to_string().as_str() {
+            _ if !rest.ends_with(".knet_transport") => {}
+            "udp" => {}
+            "sctp" => warnings.push(format!("{}: {key}: links are UDP here", map.place(&key))),
+            _ => {
+                return refused("Unrecognised knet_transport. expected 'udp' or 'sctp'")
+                    .blame(map, &[&key]);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn ip_version(map: &ConfigurationMap, transport: Transport) -> IpVersion {

@@ -271,3 +271,118 @@ fn options_without_effect_are_accepted_and_named_with_their_place() {
         "corosync.conf:29: logging.blackbox has no effect here: there is no flight recorder";
     assert_eq!(found, [expected]);
 }
+
+/// The rest of spec 70 §10 and §13: every refusal has the text that operators know.
+#[test]
+fn every_other_refusal_has_the_known_text() {
+    let of_line = |options: &str| {
+        let text = with_options(options).expect_err(options).to_string();
+        text.split(" (corosync.conf:").next().unwrap_or_default().to_owned()
+    };
+    #[rustfmt::skip]
+    let cases = [
+        ("max_network_delay: 29", "parse error in config: The max_network_delay parameter (29 ms) may not be less than (30 ms)."),
+        ("hold: 13", "parse error in config: The token hold timeout parameter (13 ms) may not be less than (14 ms)."),
+        ("join: 29", "parse error in config: The join timeout parameter (29 ms) may not be less than (30 ms)."),
+        ("consensus: 29", "parse error in config: The consensus timeout parameter (29 ms) may not be less than (30 ms)."),
+        ("merge: 29", "parse error in config: The merge timeout parameter (29 ms) may not be less than (30 ms)."),
+        ("downcheck: 29", "parse error in config: The downcheck timeout parameter (29 ms) may not be less than (30 ms)."),
+        ("transport: udp\ncrypto_cipher: none\ninterface {\n knet_link_priority: 3\n}", "parse error in config: Can only set link priority on knet transport type for interface 0"),
+        ("interface {\n knet_transport: tcp\n}", "Unrecognised knet_transport. expected 'udp' or 'sctp'"),
+        ("crypto_cipher: rot13", "parser error: corosync.conf:5: Invalid cipher type. Should be none, aes256, aes192, aes128 or chacha20-poly1305"),
+        ("ip_version: ipv5", "parser error: corosync.conf:5: Invalid ip_version type"),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(of_line(options), expected, "{options}");
+    }
+    #[rustfmt::skip]
+    let cases = [
+        ("uidgid {\n x {\n }\n}\n", "2: uidgid: Subsections are not allowed within uidgid section"),
+        ("system {\n qb_ipc_type: pipe\n}\n", "2: Invalid system.qb_ipc_type"),
+        ("system {\n sched_rr: maybe\n}\n", "2: Invalid system.sched_rr value"),
+        ("system {\n move_to_root_cgroup: 1\n}\n", "2: Invalid system.move_to_root_cgroup"),
+        ("system {\n allow_knet_handle_fallback: 1\n}\n", "2: Invalid system.allow_knet_handle_fallback"),
+        ("logging {\n logging_daemon {\n debug: on\n }\n}\n", "4: No name key in logging_daemon directive"),
+    ];
+    for (text, expected) in cases {
+        let found = error(text);
+        let (place, what) = expected.split_once(": ").unwrap();
+        let what = what.strip_prefix("uidgid: ").unwrap_or(what);
+        assert!(found.starts_with(&format!("parser error: corosync.conf:{place}: ")), "{found}");
+        assert!(found.contains(what), "{found}");
+    }
+    let deep = format!("{}key: value\n{}", "section {\n".repeat(40), "}\n".repeat(40));
+    assert!(error(&deep).contains("makes total cmap path too long"), "{}", error(&deep));
+    #[rustfmt::skip]
+    let logging = [
+        ("timestamp: maybe", "unknown value for timestamp"),
+        ("fileline: maybe", "unknown value for fileline"),
+        ("function_name: maybe", "unknown value for function_name"),
+        ("blackbox: maybe", "unknown value for blackbox"),
+        ("to_stderr: maybe", "unknown value for to_stderr"),
+        ("to_logfile: maybe", "unknown value for to_logfile"),
+        ("debug: maybe", "unknown value for debug"),
+        ("syslog_facility: nobody", "unknown syslog facility specified"),
+        ("syslog_priority: never", "unknown syslog priority specified"),
+        ("logfile_priority: never", "unknown logfile priority specified"),
+    ];
+    for (line, expected) in logging {
+        let text = BASIC.replace("to_syslog: yes", line);
+        let error = resolve(&text).expect_err(line);
+        let expected = format!("parse error in config: {expected}. (corosync.conf:29)");
+        assert_eq!((error.to_string(), error.exit_status()), (expected, 7));
+    }
+}
+
+/// Spec 70 §13.4: transport, crypto, link mode's length, interfaces, node list, final validation.
+#[test]
+fn the_first_wrong_thing_in_the_order_of_checks_wins() {
+    let wrong = [
+        ("transport: tcp", "Invalid transport type"),
+        ("crypto_cipher: aes256\ncrypto_hash: none", "crypto_cipher requires crypto_hash"),
+        ("interface {\n linknumber: 9\n mcastport: 5\n}", "interface ring number 9"),
+        ("version: 1", "This totem parser can only parse version 2"),
+        ("link_mode: fast", "The Knet link mode"),
+        ("token: 20\ntoken_coefficient: 0", "The token timeout parameter"),
+    ];
+    for first in 0..wrong.len() {
+        let options: Vec<&str> = wrong[first..].iter().rev().map(|(option, _)| *option).collect();
+        let error = with_options(&options.join("\n")).unwrap_err().to_string();
+        assert!(error.contains(wrong[first].1), "{options:?}: {error}");
+    }
+}
+
+/// Spec 70 §13.5, each way of finding this node before the next.
+#[test]
+fn the_local_node_is_found_in_the_known_order() {
+    struct Reverse;
+    impl Names for Reverse {
+        fn resolve(&self, name: &str, _: IpVersion) -> Option<IpAddr> {
+            let known = [("one", 1u8), ("two.site", 2), ("three", 3), ("four.x.y", 4)];
+            let last = known.iter().find(|(known, _)| *known == name).map(|(_, last)| *last);
+            name.parse().ok().or(last.map(|last| IpAddr::from([10, 0, 0, last])))
+        }
+
+        fn reverse(&self, address: IpAddr) -> Option<String> {
+            (address == IpAddr::from([10, 0, 0, 99])).then(|| "three.example".to_owned())
+        }
+    }
+    let text = "totem {\n version: 2\n}\nnodelist {\n node {\n ring0_addr: 10.0.0.1\n name: one\n \
+                nodeid: 1\n }\n node {\n ring0_addr: two.site\n nodeid: 2\n }\n node {\n ring0_addr: \
+                10.0.0.3\n name: three\n nodeid: 3\n }\n node {\n ring0_addr: four.x.y\n nodeid: \
+                4\n }\n}\n";
+    let map = ConfigurationMap::parse("corosync.conf", text.as_bytes()).unwrap();
+    let find = |name: &str, addresses: &[[u8; 4]]| {
+        let addresses = addresses.iter().map(|address| IpAddr::from(*address)).collect();
+        let host = LocalHost { name: name.to_owned(), addresses };
+        ClusterConfiguration::resolve(&map, &host, &Reverse).ok().map(|c| c.local_node().id.get())
+    };
+    assert_eq!(find("one", &[[10, 0, 0, 3]]), Some(1), "the name, before any address");
+    assert_eq!(find("two.site", &[]), Some(2), "the name among the addresses");
+    assert_eq!(find("one.far.away", &[]), Some(1), "without its domain, part by part");
+    assert_eq!(find("four", &[]), Some(4), "an entry without its domain");
+    assert_eq!(find("nobody", &[[10, 0, 0, 99]]), Some(3), "the reverse name of an address");
+    assert_eq!(find("nobody", &[[10, 0, 0, 1]]), Some(1), "an address as it is written");
+    assert_eq!(find("nobody", &[[10, 0, 0, 2]]), Some(2), "an entry that resolves to an address");
+    assert_eq!(find("nobody", &[[10, 0, 0, 7]]), None);
+}

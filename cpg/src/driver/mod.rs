@@ -411,7 +411,7 @@ mod tests {
     }
 
     /// A node whose only peer is at an address that its socket cannot send to.
-    fn lonely(state: &std::path::Path) -> Driver {
+    fn lonely_configuration(state: &std::path::Path) -> DriverConfiguration {
         let address = |link, ip: [u8; 4], port| crate::link::LinkAddress {
             link,
             address: std::net::SocketAddr::from((ip, port)),
@@ -425,13 +425,12 @@ mod tests {
         let mut ring = RingConfiguration::new(ids[0], ids.clone());
         ring.timing = crate::ring::Timing::from_token(token);
         let links = LinkConfiguration::new(ids[0], peers, token);
-        Driver::start(DriverConfiguration {
+        DriverConfiguration {
             endpoint: EndpointConfiguration { ring, links, keyring: None },
             binds: vec![LinkBind::unicast(0, std::net::SocketAddr::from(([127, 0, 0, 1], 0)))],
             state_directory: state.to_owned(),
             socket_buffer: 1 << 18,
-        })
-        .unwrap()
+        }
     }
 
     fn until(driver: &mut Driver, what: &str, wanted: impl Fn(&Trouble) -> bool) {
@@ -451,7 +450,7 @@ mod tests {
     fn a_node_that_cannot_send_or_does_not_run_says_so() {
         let state = std::env::temp_dir().join(format!("cpg-lonely-{}", std::process::id()));
         std::fs::create_dir_all(&state).unwrap();
-        let mut driver = lonely(&state);
+        let mut driver = Driver::start(lonely_configuration(&state)).unwrap();
         let sends = Trouble::CannotForm(Fault::SendFailures);
         until(&mut driver, "nothing can be sent", |trouble| *trouble == sends);
         let away = Duration::from_millis(300);
@@ -461,5 +460,16 @@ mod tests {
         until(&mut driver, "it did not run", missed);
         assert!(driver.schedule_misses().any(|miss| miss.delay >= away));
         std::fs::remove_dir_all(&state).unwrap();
+    }
+
+    /// Spec 70 §2.2: without a durable ring number there is no ring.
+    #[test]
+    fn a_ring_number_that_cannot_be_made_durable_ends_the_node() {
+        let state = std::env::temp_dir().join(format!("cpg-gone-{}", std::process::id()));
+        // Where the new number is to be written there is a directory.
+        std::fs::create_dir_all(state.join("ringid_1.new")).unwrap();
+        let error = Driver::start(lonely_configuration(&state)).map(drop).unwrap_err();
+        std::fs::remove_dir_all(&state).unwrap();
+        assert!(matches!(error, DriverError::Store(_)), "{error}");
     }
 }

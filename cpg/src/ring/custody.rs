@@ -86,7 +86,7 @@ impl Custody {
     /// Tells operators that the token is late.
     pub(crate) fn warn_if_due(&mut self, env: &mut Environment, now: Time) {
         if due(self.warning, now) {
-            self.warning = None;
+            self.warning = warning(env, now);
             env.statistics.token_warnings += 1;
             let passed = now.since(self.received).as_millis();
             log::info!("Token has not been received in {passed} ms");
