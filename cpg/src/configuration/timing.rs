@@ -112,6 +112,29 @@ impl TotemTiming {
         least("downcheck timeout", "downcheck", self.downcheck, SMALLEST)
     }
 
+    /// All values by the name of their option, in alphabetical order.
+    pub fn entries(&self) -> [(&'static str, u64); 17] {
+        [
+            ("consensus", self.consensus),
+            ("downcheck", self.downcheck),
+            ("fail_recv_const", self.fail_recv_const),
+            ("heartbeat_failures_allowed", self.heartbeat_failures_allowed),
+            ("hold", self.hold),
+            ("join", self.join),
+            ("max_messages", self.max_messages),
+            ("max_network_delay", self.max_network_delay),
+            ("merge", self.merge),
+            ("miss_count_const", self.miss_count_const),
+            ("send_join", self.send_join),
+            ("seqno_unchanged_const", self.seqno_unchanged_const),
+            ("token", self.token),
+            ("token_retransmit", self.token_retransmit),
+            ("token_retransmits_before_loss_const", self.token_retransmits_before_loss_const),
+            ("token_warning", self.token_warning),
+            ("window_size", self.window_size),
+        ]
+    }
+
     /// The time-outs the ring runs with.
     pub fn ring(&self) -> Timing {
         Timing {

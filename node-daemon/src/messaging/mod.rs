@@ -12,7 +12,7 @@ mod fragments;
 mod report;
 
 pub use fragments::{Fragments, MAX_CHUNK, split};
-pub use report::{GroupReport, LinkReport, RingName, RingReport};
+pub use report::{GroupReport, LinkReport, NodeReport, RingName, RingReport};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -1,13 +1,15 @@
 //! The state of the ring, the votes and the groups of a node, for those who look at them.
 
+use cpg::configuration::{ClusterConfiguration, ConfigurationMap, ConfiguredNode, Transport};
 use cpg::endpoint::Endpoint;
 use cpg::protocol::ScheduleMiss;
+use quorum::status::MapValue;
 use serde::{Deserialize, Serialize};
 
 use super::Messaging;
 
 /// What a node knows of its ring (spec 70 §16).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingReport {
     /// Id of the node that reports.
     pub node: u32,
@@ -28,6 +30,28 @@ pub struct RingReport {
     pub counters: Vec<(String, u64)>,
     /// The process groups.
     pub groups: Vec<GroupReport>,
+    /// How datagrams travel: knet, udpu or udp.
+    pub transport: String,
+    /// The configured nodes.
+    pub nodes: Vec<NodeReport>,
+    /// The configuration and what follows from it, as the reference's map names it: key, type, value. The
+    /// key for datagrams is not among it.
+    pub map: Vec<(String, String, String)>,
+    /// The members alone, as the classic quorum tool prints them.
+    pub members: String,
+    /// [`RingReport::votes`] with ids in hexadecimal.
+    pub votes_hex: String,
+    /// [`RingReport::members`] with ids in hexadecimal.
+    pub members_hex: String,
+}
+
+/// A configured node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its id.
+    pub node: u32,
+    /// Its addresses by link.
+    pub addresses: Vec<(u8, String)>,
 }
 
 /// A ring.
@@ -87,6 +111,11 @@ impl RingReport {
             })
         });
         let status = messaging.votes().status();
+        let votes = |hex, members_only| {
+            let name = |id: quorum::NodeId| messaging.name_of(id.get());
+            let (status, name) = (&status, &name);
+            quorum::status::Report { status, date, name, hex, members_only }.to_string()
+        };
         RingReport {
             node: node.id().get(),
             phase: format!("{:?}", protocol.phase()).to_lowercase(),
@@ -100,14 +129,13 @@ impl RingReport {
             holds_for_ms: protocol
                 .token_deadline()
                 .map(|at| u64::try_from(at.since(now).as_millis()).unwrap_or(u64::MAX)),
-            votes: quorum::status::Report {
-                status: &status,
-                date,
-                name: &|id| messaging.name_of(id.get()),
-                hex: false,
-                members_only: false,
-            }
-            .to_string(),
+            votes: votes(false, false),
+            votes_hex: votes(true, false),
+            members: votes(false, true),
+            members_hex: votes(true, true),
+            map: votes_map(messaging),
+            transport: String::new(),
+            nodes: Vec::new(),
             counters: counters(endpoint),
             groups: node
                 .groups()
@@ -121,6 +149,59 @@ impl RingReport {
         }
     }
 
+    /// With what the node is configured with.
+    #[must_use]
+    pub fn with_configuration(
+        mut self,
+        cluster: &ClusterConfiguration,
+        map: &ConfigurationMap,
+    ) -> RingReport {
+        self.transport = match cluster.transport {
+            Transport::Knet => "knet",
+            Transport::Udpu => "udpu",
+            Transport::Udp => "udp",
+        }
+        .to_owned();
+        let node = |node: &ConfiguredNode| NodeReport {
+            node: node.id.get(),
+            addresses: node.addresses.iter().map(|(link, ip)| (*link, ip.to_string())).collect(),
+        };
+        self.nodes = cluster.nodes.iter().map(node).collect();
+        let shown = map.iter().filter(|(key, _)| *key != "totem.key");
+        self.map.extend(
+            shown.map(|(key, value)| {
+                (key.to_owned(), value.type_name().to_owned(), value.to_string())
+            }),
+        );
+        let mut number = |key: String, kind: &str, value: u64| {
+            self.map.push((key, kind.to_owned(), value.to_string()));
+        };
+        number("nodelist.local_node_pos".to_owned(), "u32", cluster.local_node().position as u64);
+        for (name, value) in cluster.timing.entries() {
+            number(format!("runtime.config.totem.{name}"), "u32", value);
+        }
+        for (link, interface) in &cluster.interfaces {
+            let probing = &interface.probing;
+            let times = [("interval", probing.interval), ("timeout", probing.timeout)];
+            for (name, time) in times {
+                let key = format!("runtime.config.totem.interface.{link}.knet_ping_{name}");
+                number(key, "u32", u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            }
+        }
+        let members = self.ring.as_ref().map_or(&[][..], |ring| &ring.members);
+        for node in &self.nodes {
+            let key = |what| format!("runtime.members.{}.{what}", node.node);
+            let ip: String =
+                node.addresses.iter().map(|(link, ip)| format!("r({link}) ip({ip}) ")).collect();
+            let here = members.contains(&node.node);
+            self.map.push((key("ip"), "str".to_owned(), ip));
+            let state = if here { "joined" } else { "left" };
+            self.map.push((key("status"), "str".to_owned(), state.to_owned()));
+        }
+        self.map.sort_unstable();
+        self
+    }
+
     /// With the times in which messaging did not run when it should have, as the statistics map of the
     /// reference has them: the latest is number 0; delays in milliseconds.
     #[must_use]
@@ -132,6 +213,18 @@ impl RingReport {
         }
         self
     }
+}
+
+fn votes_map(messaging: &Messaging) -> Vec<(String, String, String)> {
+    let keys = messaging.votes().map_keys().into_iter();
+    keys.map(|(key, value)| {
+        let (kind, value) = match value {
+            MapValue::U8(value) => ("u8", u32::from(value)),
+            MapValue::U32(value) => ("u32", value),
+        };
+        (format!("runtime.votequorum.{key}"), kind.to_owned(), value.to_string())
+    })
+    .collect()
 }
 
 fn counters(endpoint: &Endpoint) -> Vec<(String, u64)> {
@@ -162,4 +255,36 @@ fn counters(endpoint: &Endpoint) -> Vec<(String, u64)> {
         out.push((format!("stats.link.{name}"), value));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cpg::configuration::{IpVersion, LocalHost, Names};
+    use std::net::IpAddr;
+
+    struct Numbers;
+
+    impl Names for Numbers {
+        fn resolve(&self, name: &str, _: IpVersion) -> Option<IpAddr> {
+            name.parse().ok()
+        }
+
+        fn reverse(&self, _: IpAddr) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_configuration_is_shown_without_its_key() {
+        let text = "totem {\n version: 2\n token: 4000\n key: secret\n}\nnodelist {\n node {\n \
+                    ring0_addr: 10.0.0.1\n name: a\n nodeid: 1\n }\n}\n";
+        let map = ConfigurationMap::parse("corosync.conf", text.as_bytes()).unwrap();
+        let host = LocalHost { name: "a".to_owned(), addresses: Vec::new() };
+        let cluster = ClusterConfiguration::resolve(&map, &host, &Numbers).unwrap();
+        let report = RingReport::default().with_configuration(&cluster, &map);
+        let shown = serde_json::to_string(&report).unwrap();
+        assert!(shown.contains("totem.token") && shown.contains("runtime.config.totem.token"));
+        assert!(!shown.contains("secret") && !shown.contains("totem.key"), "{shown}");
+    }
 }

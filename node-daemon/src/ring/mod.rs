@@ -1,6 +1,7 @@
 //! `ring`: a running node's ring, its counters, its process groups; its votes changed, its configuration
 //! read again.
 
+pub(crate) mod classic;
 mod order;
 
 use std::fmt::Write;
@@ -61,13 +62,14 @@ const NOT_QUORATE: u8 = 2;
 /// Runs with arguments.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let state = &arguments.state;
-    match &arguments.part {
-        Part::Status | Part::Stats | Part::Groups => show(arguments),
+    let status = match &arguments.part {
+        Part::Status | Part::Stats | Part::Groups => return show(arguments),
         Part::Reload => order::reload(state),
         Part::Expected { votes } => order::set_expected(state, *votes),
         Part::Votes { node, votes } => order::set_votes(state, node, *votes),
         Part::CancelWaitForAll => order::cancel_waiting(state),
-    }
+    };
+    ExitCode::from(status)
 }
 
 fn show(arguments: &Arguments) -> ExitCode {

@@ -1,12 +1,13 @@
 //! What `ring` orders of a node, and how it tells what came of it, in the words of the classic tools.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use node_daemon::wiring::orders::{Answer, Code, Order, Refused, give};
 
+/// Exit status when it could not be done.
+const FAILURE: u8 = 1;
 /// How long an order that cannot be carried out now (a ring is forming) is given again.
 const PERSISTENCE: Duration = Duration::from_secs(30);
 /// How long to wait in between.
@@ -30,27 +31,27 @@ pub(super) fn node(text: &str) -> Result<String, String> {
     (text.parse() != Ok(0u32)).then(|| text.to_owned()).ok_or_else(|| wrong.to_owned())
 }
 
-pub(super) fn set_expected(state: &Path, votes: u32) -> ExitCode {
+pub(super) fn set_expected(state: &Path, votes: u32) -> u8 {
     carry_out(state, &Order::Expected(votes), "Unable to set expected votes")
 }
 
-pub(super) fn set_votes(state: &Path, node: &str, votes: u32) -> ExitCode {
+pub(super) fn set_votes(state: &Path, node: &str, votes: u32) -> u8 {
     let order = Order::Votes { node: node.to_owned(), votes };
     carry_out(state, &order, &format!("Unable to set votes {votes} for nodeid: {node}"))
 }
 
-pub(super) fn cancel_waiting(state: &Path) -> ExitCode {
+pub(super) fn cancel_waiting(state: &Path) -> u8 {
     carry_out(state, &Order::CancelWaiting, "Unable to cancel wait_for_all")
 }
 
-fn carry_out(state: &Path, order: &Order, unable: &str) -> ExitCode {
+fn carry_out(state: &Path, order: &Order, unable: &str) -> u8 {
     match ask(state, order) {
-        None => ExitCode::FAILURE,
+        None => FAILURE,
         Some(Answer { refused: Some(Refused { code, reason }), .. }) => {
             eprintln!("{unable}: {code}\n{reason}");
-            ExitCode::FAILURE
+            FAILURE
         }
-        Some(_) => ExitCode::SUCCESS,
+        Some(_) => 0,
     }
 }
 
@@ -76,12 +77,12 @@ fn ask(state: &Path, order: &Order) -> Option<Answer> {
     }
 }
 
-pub(super) fn reload(state: &Path) -> ExitCode {
+pub(super) fn reload(state: &Path) -> u8 {
     println!("Reloading corosync.conf...");
-    let Some(answer) = ask(state, &Order::Reload) else { return ExitCode::FAILURE };
+    let Some(answer) = ask(state, &Order::Reload) else { return FAILURE };
     if let Some(Refused { code, reason }) = answer.refused {
         eprintln!("Could not reload configuration. Error {code}\n{reason}");
-        return ExitCode::from(code.number());
+        return code.number();
     }
     for key in answer.changed {
         println!("changed: {key}");
@@ -94,8 +95,8 @@ pub(super) fn reload(state: &Path) -> ExitCode {
             eprintln!("ERROR from reload: {error} - see the node's log for more information");
         }
         eprintln!("Errors in applying config, corosync.conf might not match the running system");
-        return ExitCode::FAILURE;
+        return FAILURE;
     }
     println!("Done");
-    ExitCode::SUCCESS
+    0
 }

@@ -30,6 +30,9 @@ pub fn run(name: &str, arguments: &[OsString]) -> Option<ExitCode> {
     let code = match name {
         "attrd_updater" => attrd_updater::run(arguments),
         "cibadmin" => cibadmin::run(arguments),
+        "corosync-cfgtool" | "corosync-cmapctl" | "corosync-cpgtool" | "corosync-quorumtool" => {
+            crate::ring::classic::run(name, arguments)
+        }
         "crm_attribute" => crm_attribute::run(arguments),
         "crm_master" => crm_attribute::run_as_master(arguments),
         "crm_mon" => crm_mon::run(arguments),

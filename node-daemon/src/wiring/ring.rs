@@ -207,6 +207,7 @@ impl RingLoop {
                         &date,
                     )
                     .with_misses(self.driver.schedule_misses())
+                    .with_configuration(&self.node.cluster, &self.node.map)
                 });
             }
             if !ready.is_empty() {

@@ -93,7 +93,7 @@ mod tests {
             quorate: true,
             holds_for_ms: Some(2900),
             counters: vec![("stats.srp.mcast_tx".to_owned(), 7)],
-            groups: Vec::new(),
+            ..RingReport::default()
         }
     }
 
