@@ -159,8 +159,9 @@ impl fmt::Display for Notice {
             Notice::TieBreakerNodeWithoutTieBreaker => {
                 f.write_str("auto_tie_breaker_node: is meaningless if auto_tie_breaker is set to 0")
             }
+            // The blank is missing where operators look for it, too.
             Notice::LastManNeedsSingleVotes => f.write_str(
-                "Last Man Standing feature is supported only when all cluster nodes votes are set \
+                "Last Man Standing feature is supported only when allcluster nodes votes are set \
                  to 1. Disabling LMS.",
             ),
             Notice::WaitingForAll { votes, expected } => write!(

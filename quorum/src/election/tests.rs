@@ -176,3 +176,67 @@ fn ballots_survive_their_attributes_and_bad_ones_are_refused() {
         }
     }
 }
+
+/// Spec 60 §4.2, rows 2 and 4.
+#[test]
+fn who_is_not_active_neither_wins_nor_is_heard() {
+    let mut e = election();
+    assert_eq!(feed(&mut e, NOW, vote(9, "3.2", 1, "z")), [], "a stranger is better, and ignored");
+    feed(&mut e, NOW, Input::Left { node: id(1), was_controller: false });
+    assert_eq!(feed(&mut e, NOW, Input::Start), [], "no round of its own");
+    assert!(feed(&mut e, NOW, vote(2, "3.10", 1, "z")).contains(&Output::Lost));
+    assert_eq!(e.round(), 0);
+}
+
+/// Spec 60 §4.2, rows 3 and 5.
+#[test]
+fn the_own_vote_counts_as_agreement_with_the_present_round_alone() {
+    let own = |round| {
+        let Input::Ballot { from, mut ballot } = vote(1, "3.2", 5, "b") else { unreachable!() };
+        ballot.round = round;
+        Input::Ballot { from, ballot }
+    };
+    let mut e = election();
+    assert_eq!(feed(&mut e, NOW, own(0)), [], "no election goes on");
+    feed(&mut e, NOW, Input::Left { node: id(2), was_controller: false });
+    feed(&mut e, NOW, Input::Left { node: id(3), was_controller: false });
+    for round in 1..=2 {
+        feed(&mut e, NOW, Input::Start);
+        assert_eq!(feed(&mut e, NOW, own(round - 1)), [], "superseded");
+        assert_eq!(feed(&mut e, NOW, Input::Check), []);
+    }
+    feed(&mut e, NOW, own(2));
+    assert_eq!(feed(&mut e, NOW, Input::Check), [Output::Won], "alone its own vote is enough");
+}
+
+/// Spec 60 §4.1: used CPU time is looked at anew when nobody asked for it for two seconds.
+#[test]
+fn the_age_is_kept_while_it_is_asked_for() {
+    let mut e = election();
+    let mut age = |now: Duration, cpu: u64| {
+        e.handle(now, Duration::from_secs(cpu), Input::Start).unwrap();
+        match e.poll_output() {
+            Some(Output::Broadcast(Ballot { kind: Kind::Vote { age }, .. })) => age.as_secs(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let ms = Duration::from_millis;
+    assert_eq!(age(NOW, 5), 5);
+    assert_eq!(age(NOW + ms(1900), 6), 5);
+    assert_eq!(age(NOW + ms(3800), 7), 5, "asked for again within two seconds");
+    assert_eq!(age(NOW + ms(5800), 8), 8);
+}
+
+/// Spec 60 §4.2: three peers are allowed sixteen wins in two seconds.
+#[test]
+fn more_wins_than_members_explain_are_told_once() {
+    let mut e = election();
+    let mut storms = |from: Duration, wins: usize| -> usize {
+        let worse = |_| feed(&mut e, from, vote(2, "3.2", 4, "x"));
+        (0..wins).map(worse).filter(|outputs| outputs.contains(&Output::Storm)).count()
+    };
+    assert_eq!(storms(NOW, 16), 0);
+    assert_eq!(storms(NOW + STORM_WINDOW, 1), 1);
+    assert_eq!(storms(NOW + STORM_WINDOW, 16), 0, "counted anew");
+    assert_eq!(storms(NOW + 3 * STORM_WINDOW, 16), 0, "after the window, too");
+}
