@@ -114,6 +114,12 @@ impl Node {
         self.groups.connect(process)
     }
 
+    /// Has the connection told the ring that is in force, right after the first view it sees; otherwise it
+    /// hears of the next one first.
+    pub fn tell_ring_after_join(&mut self, client: ClientId) -> Result<(), Refusal> {
+        self.groups.want_ring(client)
+    }
+
     /// Joins a group. The process is a member from the view that shows it as joined.
     pub fn join(&mut self, client: ClientId, group: GroupName, now: Time) -> Result<(), Refusal> {
         self.admit()?;

@@ -65,6 +65,8 @@ struct Client {
     process: ProcessId,
     group: Option<GroupName>,
     standing: Standing,
+    /// The ring is to be told right after the first view.
+    wants_ring: bool,
 }
 
 /// A message for the ring.
@@ -81,6 +83,8 @@ pub(crate) struct Groups {
     departing: Vec<(ProcessId, GroupName)>,
     next_client: u64,
     synchronisation: Synchronisation,
+    /// The ring that was synchronised last.
+    present: Option<RingView>,
     pub(crate) keep_lists: bool,
     pub(crate) events: VecDeque<(ClientId, Event)>,
     /// Messages of nodes without a member in the receiver's view (spec 70 §14.2).
@@ -107,6 +111,7 @@ impl Groups {
             departing: Vec::new(),
             next_client: 1,
             synchronisation: Synchronisation::default(),
+            present: None,
             keep_lists: false,
             events: VecDeque::new(),
             unknown_sender: 0,
@@ -124,9 +129,15 @@ impl Groups {
         }
         let id = ClientId(self.next_client);
         self.next_client += 1;
-        let client = Client { process, group: None, standing: Standing::Unjoined };
+        let (group, standing) = (None, Standing::Unjoined);
+        let client = Client { process, group, standing, wants_ring: false };
         self.clients.insert(id, client);
         Ok(id)
+    }
+
+    pub(crate) fn want_ring(&mut self, id: ClientId) -> Result<(), Refusal> {
+        self.clients.get_mut(&id).ok_or(Refusal::NotExist)?.wants_ring = true;
+        Ok(())
     }
 
     fn member(&self, process: ProcessId) -> Member {
@@ -318,9 +329,13 @@ impl Groups {
         let members = self.table.members(group);
         let view = View { group: group.clone(), members, left, joined };
         for id in listeners {
-            let Some(client) = self.clients.get(id) else { continue };
-            if matches!(client.standing, Standing::Joined | Standing::Leaving) {
-                self.events.push_back((*id, Event::View(view.clone())));
+            let Some(client) = self.clients.get_mut(id) else { continue };
+            if !matches!(client.standing, Standing::Joined | Standing::Leaving) {
+                continue;
+            }
+            self.events.push_back((*id, Event::View(view.clone())));
+            if let (true, Some(ring)) = (std::mem::take(&mut client.wants_ring), &self.present) {
+                self.events.push_back((*id, Event::Ring(ring.clone())));
             }
         }
     }
@@ -371,6 +386,7 @@ impl Groups {
             }
         }
         let view = RingView { ring, nodes };
+        self.present = Some(view.clone());
         for id in self.clients.keys() {
             self.events.push_back((*id, Event::Ring(view.clone())));
         }
