@@ -1,5 +1,6 @@
 //! The messaging layer's classic tools, by link name (spec 70 §16, 71 §12): `corosync-cfgtool`,
-//! `corosync-cmapctl`, `corosync-cpgtool` and `corosync-quorumtool`, for looking, for reload and for votes.
+//! `corosync-cmapctl`, `corosync-cpgtool` and `corosync-quorumtool`, for looking, for reload, for
+//! votes and for an orderly stop.
 //!
 //! They work on the node whose state is in `UNDERSTUDY_STATE_DIRECTORY`, or in the usual place.
 
@@ -86,7 +87,11 @@ pub fn run(name: &str, arguments: &[OsString]) -> u8 {
     let report = || window::look(&state()).ok();
     let said = match name {
         "corosync-cfgtool" => {
-            let Some(words) = Words::read(arguments, "sbnRa:") else { return usage(name) };
+            let Some(words) = Words::read(arguments, "sbnRHa:") else { return usage(name) };
+            if words.has('H') {
+                println!("Shutting down corosync");
+                return order::shut_down(&state());
+            }
             if words.has('R') {
                 return order::reload(&state());
             }
@@ -122,7 +127,7 @@ pub fn run(name: &str, arguments: &[OsString]) -> u8 {
 
 fn usage(name: &str) -> u8 {
     let options = match name {
-        "corosync-cfgtool" => "[-s [-b]] [-n] [-a NODEID] [-R]",
+        "corosync-cfgtool" => "[-s [-b]] [-n] [-a NODEID] [-R] [-H]",
         "corosync-cpgtool" => "[-d DELIMITER] [-n] [-e]",
         "corosync-cmapctl" => "[-m icmap|stats] [-g KEY] [PREFIX...]",
         _ => "[-s | -l] [-H] [-e EXPECTED] [-v VOTES [-n NODEID]] [-V]",

@@ -40,6 +40,8 @@ enum Part {
     },
     /// Let no node wait for all others any longer (wait_for_all)
     CancelWaitForAll,
+    /// Stop this node in order
+    ShutDown,
 }
 
 /// Options of `ring`.
@@ -68,6 +70,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Part::Expected { votes } => order::set_expected(state, *votes),
         Part::Votes { node, votes } => order::set_votes(state, node, *votes),
         Part::CancelWaitForAll => order::cancel_waiting(state),
+        Part::ShutDown => order::shut_down(state),
     };
     ExitCode::from(status)
 }

@@ -44,6 +44,10 @@ pub(super) fn cancel_waiting(state: &Path) -> u8 {
     carry_out(state, &Order::CancelWaiting, "Unable to cancel wait_for_all")
 }
 
+pub(super) fn shut_down(state: &Path) -> u8 {
+    carry_out(state, &Order::ShutDown, "Unable to stop")
+}
+
 fn carry_out(state: &Path, order: &Order, unable: &str) -> u8 {
     match ask(state, order) {
         None => FAILURE,

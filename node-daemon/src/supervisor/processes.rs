@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 
 use super::instance::{Instance, Presence};
 use super::threads::start_ring;
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::logging;
 use crate::subsystem::{Ending, Room};
+use crate::wiring::ring::Wish;
 use crate::wiring::room::Room as Loop;
 use crate::wiring::{Clock, Mail, NodeSettings, Postmaster, hub, rooms};
 
@@ -62,11 +63,13 @@ pub(super) fn run_one(
 
 fn run_messaging(node: &NodeSettings, clock: Clock) -> io::Result<Ending> {
     let (sender, receiver) = channel();
-    let supervisor = rustix::process::getppid();
-    let tell = move || {
-        let told = supervisor.map(|supervisor| kill_process(supervisor, Signal::HUP));
-        if let Some(Err(error)) = told {
-            log::warn!("messaging: the others' logs stay as they are: {error}");
+    let tell = move |wish| {
+        let signal = match wish {
+            Wish::FollowLog => Signal::HUP,
+            Wish::ShutDown => Signal::TERM,
+        };
+        if let Some(Err(error)) = getppid().map(|supervisor| kill_process(supervisor, signal)) {
+            log::error!("messaging: the supervisor cannot be told: {error}");
         }
     };
     let post = start_ring(node, clock, &sender, Box::new(tell))?;

@@ -15,25 +15,24 @@ use super::{
 };
 use crate::logging;
 use crate::subsystem::{Ending, Room};
-use crate::wiring::ring::RingLoop;
+use crate::wiring::ring::{RingLoop, Wish};
 use crate::wiring::room::Room as Loop;
 use crate::wiring::{Clock, NodeSettings, Post, Postmaster, hub, rooms};
 
 /// How long a subsystem may take to end once it is told to.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts messaging and the hub in this process. When a reload changes the log, messaging follows by itself
-/// and calls `log_changed`.
+/// Starts messaging and the hub in this process. What messaging cannot do itself it tells.
 pub(super) fn start_ring(
     node: &NodeSettings,
     clock: Clock,
     news: &Sender<News>,
-    log_changed: Box<dyn Fn() + Send>,
+    tell: Box<dyn Fn(Wish) + Send>,
 ) -> io::Result<Arc<Postmaster>> {
     rooms::make_private(&node.state)?;
     let ring = RingLoop::start(node, clock)
         .map_err(|error| io::Error::other(error.to_string()))?
-        .telling_of_the_log(log_changed);
+        .telling(tell);
     let post = Postmaster::new(node.id);
     post.open_messaging(ring.mailbox());
     let (sender, own) = (news.clone(), post.clone());
@@ -79,7 +78,12 @@ pub(super) fn run(node: &NodeSettings) -> io::Result<u8> {
     let _instance = Instance::claim(&node.state)?;
     let clock = Clock::start();
     let (sender, receiver) = channel();
-    let post = start_ring(node, clock, &sender, Box::new(|| {}))?;
+    let for_orders = sender.clone();
+    let tell = move |wish| match wish {
+        Wish::FollowLog => {} // it is the same process
+        Wish::ShutDown => send_news(&for_orders, News::Stop),
+    };
+    let post = start_ring(node, clock, &sender, Box::new(tell))?;
     let mut guard = None;
     for room in ORDER {
         if room == Room::Controller {

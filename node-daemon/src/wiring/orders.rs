@@ -1,5 +1,5 @@
-//! What an administrator may order of a running node: to read its configuration again, and to change
-//! votes.
+//! What an administrator may order of a running node: to read its configuration again, to change votes,
+//! and to stop.
 //!
 //! Whoever may open the node's state directory can: at a socket beside the ring's state, which takes one
 //! order as JSON per connection, up to the end of what the other side writes, and answers with an
@@ -43,6 +43,8 @@ pub enum Order {
     },
     /// Nobody waits for all nodes any longer.
     CancelWaiting,
+    /// This node stops in order.
+    ShutDown,
 }
 
 /// The kinds of refusal, by the names that the reference's tools print.

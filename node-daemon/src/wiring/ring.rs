@@ -105,8 +105,17 @@ pub struct RingLoop {
     clock: Clock,
     /// The name of the quorum device's host has been resolved.
     resolved: Arc<AtomicBool>,
-    /// To be called when a reload has changed the log.
-    log_changed: Box<dyn Fn() + Send>,
+    /// Whom to tell what messaging cannot do itself.
+    tell: Box<dyn Fn(Wish) + Send>,
+}
+
+/// What messaging wants of those who started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// A reload has changed the log: the other processes of the node have to follow.
+    FollowLog,
+    /// The node is to stop in order.
+    ShutDown,
 }
 
 /// Why messaging cannot go on.
@@ -168,14 +177,14 @@ impl RingLoop {
             mailbox,
             clock,
             resolved,
-            log_changed: Box::new(|| {}),
+            tell: Box::new(|_| {}),
         })
     }
 
-    /// Calls this when a reload has changed the log.
+    /// Tells these what it cannot do itself.
     #[must_use]
-    pub fn telling_of_the_log(self, log_changed: Box<dyn Fn() + Send>) -> RingLoop {
-        RingLoop { log_changed, ..self }
+    pub fn telling(self, tell: Box<dyn Fn(Wish) + Send>) -> RingLoop {
+        RingLoop { tell, ..self }
     }
 
     /// Where to send what is for messaging.
@@ -292,6 +301,11 @@ impl RingLoop {
                     self.ask_for_reload(caller);
                     continue;
                 }
+                Order::ShutDown => {
+                    self.desk.answer(caller, &Answer::default());
+                    (self.tell)(Wish::ShutDown);
+                    continue;
+                }
                 Order::Expected(expected) => Request::SetExpected(expected),
                 Order::CancelWaiting => Request::CancelWaiting,
                 Order::Votes { node, votes } => match self.messaging.node_of(&node) {
@@ -384,7 +398,7 @@ impl RingLoop {
         }
         if answer.changed.iter().any(|key| key.starts_with("logging.")) {
             match logging::configure(&node.cluster().logging) {
-                Ok(()) => (self.log_changed)(),
+                Ok(()) => (self.tell)(Wish::FollowLog),
                 Err(error) => {
                     log::error!("{error}");
                     answer.errors.push(error.to_string());

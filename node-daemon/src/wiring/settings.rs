@@ -337,3 +337,52 @@ fn name_of(node: &ConfiguredNode) -> String {
 pub fn default_state() -> &'static Path {
     Path::new("/var/lib/understudy")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Agents log where the node does; what the command line says wins.
+    #[test]
+    fn agents_are_told_where_the_configuration_has_the_node_log() {
+        let text = "logging {\n to_logfile: yes\n logfile: /log\n syslog_facility: local2\n debug: on\n}\n";
+        let map = ConfigurationMap::parse("corosync.conf", text.as_bytes()).unwrap();
+        let logging = Logging::read(&map).unwrap();
+        let places = |log| Places {
+            config: PathBuf::new(),
+            name: None,
+            state: PathBuf::new(),
+            ocf_root: PathBuf::new(),
+            fence_agents: PathBuf::new(),
+            ipc_directory: None,
+            schema: String::new(),
+            watchdog: None,
+            log,
+        };
+        let told = |log: LogSettings, logging: &Logging| -> Vec<String> {
+            let told = environment(&places(log), logging).into_iter();
+            let mut told: Vec<String> = told
+                .filter(|(name, _)| name.starts_with("HA_"))
+                .map(|(name, value)| format!("{name}={}", value.unwrap().display()))
+                .collect();
+            told.sort_unstable();
+            told
+        };
+        let everything = |facility: &str, file: &str| {
+            [
+                format!("HA_DEBUGLOG={file}"),
+                format!("HA_LOGFACILITY={facility}"),
+                format!("HA_LOGFILE={file}"),
+                format!("HA_logfacility={facility}"),
+                format!("HA_logfile={file}"),
+            ]
+        };
+        assert_eq!(told(LogSettings::default(), &logging), everything("local2", "/log"));
+        let (facility, file) = (Some("user".to_owned()), Some("/mine".into()));
+        let given = LogSettings { facility, file, debug: None };
+        assert_eq!(told(given, &logging), everything("user", "/mine"));
+        assert_eq!(told(LogSettings::default(), &Logging::default()), [] as [&str; 0]);
+        let quiet = LogSettings { debug: Some(false), ..LogSettings::default() };
+        assert!(!told(quiet, &logging).iter().any(|told| told.starts_with("HA_DEBUGLOG")));
+    }
+}

@@ -5,13 +5,19 @@ use std::process::{Command, Output};
 
 use crate::bed::{Bed, text};
 
+fn members(bed: &Bed, n: u32) -> Vec<u64> {
+    let ring = bed.status(n).unwrap_or_default();
+    let members = ring["ring"]["members"].as_array().cloned().unwrap_or_default();
+    members.iter().filter_map(serde_json::Value::as_u64).collect()
+}
+
 #[test]
 fn the_classic_tools_look_at_a_running_node_and_change_it() {
     let bed = Bed::new();
     for n in 1..=2 {
         bed.configure(n, 2, 1, "  token: 4000\n");
     }
-    let _nodes = [bed.start(1), bed.start(2)];
+    let [mut first, _second] = [bed.start(1), bed.start(2)];
     bed.until("a ring of two", || (1..=2).all(|n| bed.is(n, 2, 2)));
     let tool = |line: &str| -> Output {
         let mut words = line.split(' ');
@@ -65,4 +71,10 @@ fn the_classic_tools_look_at_a_running_node_and_change_it() {
     said("corosync-quorumtool -v 2 -n 2");
     bed.until("its votes count", || said("corosync-quorumtool").contains("Total votes:      3\n"));
     assert_eq!(said("corosync-cfgtool -R"), "Reloading corosync.conf...\nDone\n");
+    assert_eq!(said("corosync-cfgtool -H"), "Shutting down corosync\n");
+    assert!(first.wait().success(), "it stopped in order");
+    bed.until("the other one has heard of it", || {
+        !bed.log(2).contains("Failed to receive the leave message") && members(&bed, 2) == [2]
+    });
+    assert_eq!(tool("corosync-cfgtool -s").status.code(), Some(1), "nobody is there");
 }

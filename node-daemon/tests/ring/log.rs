@@ -101,7 +101,7 @@ fn a_log_file_that_cannot_be_opened_is_told_and_nothing_is_started() {
     assert!(said.contains("Can't open logfile '/nowhere/log' for reason: No such file"), "{said}");
 }
 
-/// Each subsystem is a process of its own; all of them follow.
+/// Each subsystem is a process of its own; all of them follow, and stop by one order.
 #[test]
 fn all_processes_of_a_node_follow_a_reload_of_the_log_and_open_rotated_files_anew() {
     let bed = Bed::new();
@@ -109,7 +109,7 @@ fn all_processes_of_a_node_follow_a_reload_of_the_log_and_open_rotated_files_ane
     let place = |name: &str| bed.home(1).join(name);
     let (before, after) = (place("before.log"), place("after.log"));
     bed.write(1, &File { more: &section(&before, ""), ..File::default() });
-    let node = bed.start_with(1, &[]);
+    let mut node = bed.start_with(1, &[]);
     bed.until("all run", || read(&before).contains("runs") && bed.is(1, 1, 1));
     bed.write(1, &File { more: &section(&after, ""), ..File::default() });
     let output = bed.ring(1, &["reload"]);
@@ -129,4 +129,7 @@ fn all_processes_of_a_node_follow_a_reload_of_the_log_and_open_rotated_files_ane
     assert!(told.success());
     bed.until("all open it anew", || followers(&after).len() == 9);
     assert!(bed.is(1, 1, 1), "the node goes on");
+    assert!(bed.ring(1, &["shut-down"]).status.success());
+    assert!(node.wait().success(), "it stopped in order");
+    assert!(read(&after).contains("Node was shut down by a signal"));
 }
